@@ -1,0 +1,118 @@
+/**
+ * The way to the database. Queries are built with kysely in the rooms' `rows.ts` files and sent here, always inside a
+ * transaction that has said whose rows it may see: PostgreSQL's row-level security does the rest (migrations/0001).
+ */
+import { createHash } from 'node:crypto'
+import { type Compilable, DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
+import pg from 'pg'
+import { Fault } from './errors.ts'
+
+/** Whose rows a transaction sees. `*` as project means every project of the workspace. */
+export interface Scope {
+  readonly workspace: string
+  readonly project: string
+}
+
+export interface Tx {
+  all<O>(query: Compilable<O>): Promise<O[]>
+  /** The first row or undefined. */
+  first<O>(query: Compilable<O>): Promise<O | undefined>
+  /** How many rows an insert, update or delete touched. */
+  run(query: Compilable<unknown>): Promise<number>
+}
+
+export interface Db {
+  /** One transaction that sees one tenant's rows. */
+  tx<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T>
+  /** One transaction that sees every tenant's rows: only for the runtime's own chores. The reason is for the reader. */
+  everyTenant<T>(reason: string, work: (tx: Tx) => Promise<T>): Promise<T>
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/** A query builder for one room's tables. It only compiles; sending is `Tx`'s. */
+export const tables = <T>(): Kysely<T> =>
+  new Kysely<T>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => new DummyDriver(),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  })
+
+/** Statements are prepared once per connection under a short name; past this many the rest go unnamed (lists with many filters). */
+const MAX_NAMED_STATEMENTS = 600
+const names = new Map<string, string>()
+function nameOf(text: string): string | undefined {
+  const known = names.get(text)
+  if (known || names.size >= MAX_NAMED_STATEMENTS) return known
+  const name = 'q' + createHash('sha1').update(text).digest('base64url').slice(0, 16)
+  names.set(text, name)
+  return name
+}
+
+// int8 counts and sequence numbers of ours stay far below 2^53; jsonb comes back parsed.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number)
+
+const SET_SCOPE = { name: 'scope', text: "select set_config('ar.workspace', $1, true), set_config('ar.project', $2, true)" }
+
+export function createDb(pool: pg.Pool): Db {
+  async function inTransaction<T>(workspace: string, project: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    let client: pg.PoolClient
+    try {
+      client = await pool.connect()
+    } catch (cause) {
+      throw new Fault('DEPENDENCY_UNAVAILABLE', 'the database does not answer', {
+        cause,
+        hint: 'Look at /readyz and at the database itself.',
+      })
+    }
+    let broken: Error | undefined
+    const sent: Promise<unknown>[] = []
+    const send = (query: pg.QueryConfig) => {
+      const answer = client.query(query)
+      sent.push(answer)
+      answer.catch(() => undefined)
+      return answer
+    }
+    const ask = (query: Compilable<unknown>) => {
+      const { sql, parameters } = query.compile()
+      const name = nameOf(sql)
+      return send({ ...(name ? { name } : {}), text: sql, values: parameters as unknown[] })
+    }
+    const tx: Tx = {
+      all: async <O>(query: Compilable<O>) => (await ask(query)).rows as O[],
+      first: async <O>(query: Compilable<O>) => (await ask(query)).rows[0] as O | undefined,
+      run: async (query) => (await ask(query)).rowCount ?? 0,
+    }
+    try {
+      // The connection is in pipeline mode: begin, scope and the first query leave in one packet.
+      void send({ text: 'begin' })
+      void send({ ...SET_SCOPE, values: [workspace, project] })
+      const result = await work(tx)
+      const commit = client.query('commit')
+      commit.catch(() => undefined)
+      await Promise.all(sent)
+      const done = await commit
+      if (done.command !== 'COMMIT') throw new Error('the transaction was rolled back by the database')
+      return result
+    } catch (error) {
+      await client.query('rollback').catch((e: Error) => {
+        broken = e
+      })
+      throw error
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  return {
+    tx: ({ workspace, project }, work) => inTransaction(workspace, project, work),
+    everyTenant: (_reason, work) => inTransaction('*', '*', work),
+    async ping() {
+      await pool.query('select 1')
+    },
+    close: () => pool.end(),
+  }
+}

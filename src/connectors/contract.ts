@@ -1,0 +1,105 @@
+/** All that a connector may import. Its tools get a `fetch` or a `db` that already carries the credential, and never the credential. */
+import type { z } from 'zod'
+import type { Field, Put, SqlSession, Wire } from '../vault/index.ts'
+
+export { z } from 'zod'
+export { Fault, fail } from '../base/errors.ts'
+export { basic, bearer, type Field, header, type Put, query, type SqlSession } from '../vault/index.ts'
+
+export type Effect = 'read' | 'write' | 'destroy'
+
+/** What one tool call has at hand. */
+export interface ToolContext {
+  /**
+   * Sends a request that carries the credential. A path (`/user`) is taken relative to `base`; a full URL must be on one of
+   * the connector's hosts. Redirects are not followed with the credential to another host. Faults: EGRESS_BLOCKED,
+   * UPSTREAM_ERROR (unreachable, `maybeDone` says whether it may have been carried out), STEP_TIMED_OUT.
+   */
+  fetch: (pathOrUrl: string, init?: RequestInit) => Promise<Response>
+  /** The database session, for connectors with a wire. */
+  db: SqlSession
+  /** `https://api.example.com`, no trailing slash. */
+  base: string
+  /** The idempotency key of this call: the same for every try of the same step of the same run. */
+  key: string
+  /** The profile's config, parsed by the connector's schema. */
+  config: Record<string, unknown>
+  /** Aborts when the caller goes away or the time is up. */
+  signal: AbortSignal
+}
+
+export interface Tool {
+  /** Written for a model: what it does, when to use it and when not. */
+  about: string
+  effect: Effect
+  /** May the very same call be made twice without harm? If not, a crash in the middle is left to a person. */
+  repeatable: boolean
+  /** Least grants that let the tool do its usual job. Empty: any live credential does. */
+  scopes: readonly string[]
+  input: z.ZodType
+  output: z.ZodType
+  /** An example input, used by the contract test and the docs. */
+  example: unknown
+  run: (ctx: ToolContext, input: never) => Promise<unknown>
+}
+
+/** What a validation call learnt. */
+export interface Checked {
+  account: { id: string; label: string } | null
+  /** null: the vendor does not tell. */
+  granted_scopes: string[] | null
+  /** RFC 3339, where the vendor tells. */
+  expires_at?: string | null
+  /** Things that a person should know now: a superuser role, an old API version. */
+  warnings?: string[]
+}
+
+export interface Service {
+  title: string
+  fields: readonly Field[]
+  put: Put
+}
+
+export type Auth =
+  | { kind: 'api_key'; services: Readonly<Record<string, Service>>; check: (ctx: ToolContext) => Promise<Checked> }
+  | { kind: 'dsn'; wire: Wire; fields: readonly Field[]; check: (ctx: ToolContext) => Promise<Checked> }
+  | { kind: 'none'; wire: Wire; check: (ctx: ToolContext) => Promise<Checked> }
+
+export interface Connector {
+  /** Equals the folder's name. */
+  slug: string
+  title: string
+  about: string
+  /** The vendor's page about its keys. */
+  docs: string
+  auth: Auth
+  /** Non-secret settings of a profile. Strict: unknown settings are refused by name. */
+  config: z.ZodObject
+  /** Where requests go when the config does not say otherwise (`api_base`). null: the config must say (or: not HTTP). */
+  base: string | null
+  /** Hosts (with port, where it is not 443) that the credential may go to besides that of the base. */
+  hosts: readonly string[]
+  /** Which config key overrides `base`: `api_base`, or `base_url` for the generic connector. */
+  baseKey: string
+  tools: Readonly<Record<string, Tool>>
+}
+
+export const connector = (c: Connector): Connector => c
+
+export const tool = <I extends z.ZodType, O extends z.ZodType>(t: {
+  about: string
+  effect: Effect
+  repeatable: boolean
+  scopes?: readonly string[]
+  input: I
+  output: O
+  example: z.input<I>
+  run: (ctx: ToolContext, input: z.output<I>) => Promise<z.input<O>>
+}): Tool => ({ scopes: [], ...t }) as Tool
+
+/** A connector with one kind of key: the service is called `api_key`. */
+export const apiKey = (a: { put: Put; fields: readonly Field[]; check: (ctx: ToolContext) => Promise<Checked> }): Auth => ({
+  kind: 'api_key',
+  services: { api_key: { title: 'API key', fields: a.fields, put: a.put } },
+  check: a.check,
+})
