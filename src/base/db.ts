@@ -3,7 +3,7 @@
  * transaction that has said whose rows it may see: PostgreSQL's row-level security does the rest (migrations/0001).
  */
 import { createHash } from 'node:crypto'
-import { type Compilable, DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
+import { type Compilable, DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type RawBuilder } from 'kysely'
 import pg from 'pg'
 import { Fault } from './errors.ts'
 
@@ -13,12 +13,15 @@ export interface Scope {
   readonly project: string
 }
 
+/** A kysely query, or a raw sql`…` text. */
+export type Query<O> = Compilable<O> | RawBuilder<O>
+
 export interface Tx {
-  all<O>(query: Compilable<O>): Promise<O[]>
+  all<O>(query: Query<O>): Promise<O[]>
   /** The first row or undefined. */
-  first<O>(query: Compilable<O>): Promise<O | undefined>
+  first<O>(query: Query<O>): Promise<O | undefined>
   /** How many rows an insert, update or delete touched. */
-  run(query: Compilable<unknown>): Promise<number>
+  run(query: Query<unknown>): Promise<number>
 }
 
 export interface Db {
@@ -40,6 +43,8 @@ export const tables = <T>(): Kysely<T> =>
       createQueryCompiler: () => new PostgresQueryCompiler(),
     },
   })
+
+const compiler = tables<Record<string, never>>()
 
 /** Statements are prepared once per connection under a short name; past this many the rest go unnamed (lists with many filters). */
 const MAX_NAMED_STATEMENTS = 600
@@ -76,14 +81,14 @@ export function createDb(pool: pg.Pool): Db {
       answer.catch(() => undefined)
       return answer
     }
-    const ask = (query: Compilable<unknown>) => {
-      const { sql, parameters } = query.compile()
+    const ask = (query: Query<unknown>) => {
+      const { sql, parameters } = query.compile(compiler)
       const name = nameOf(sql)
       return send({ ...(name ? { name } : {}), text: sql, values: parameters as unknown[] })
     }
     const tx: Tx = {
-      all: async <O>(query: Compilable<O>) => (await ask(query)).rows as O[],
-      first: async <O>(query: Compilable<O>) => (await ask(query)).rows[0] as O | undefined,
+      all: async <O>(query: Query<O>) => (await ask(query)).rows as O[],
+      first: async <O>(query: Query<O>) => (await ask(query)).rows[0] as O | undefined,
       run: async (query) => (await ask(query)).rowCount ?? 0,
     }
     try {
@@ -115,4 +120,20 @@ export function createDb(pool: pg.Pool): Db {
     },
     close: () => pool.end(),
   }
+}
+
+/** The runtime's own pool: pipelined, and working as the role that row-level security holds for. */
+export function openPool(connection: pg.PoolConfig, role: string | null, max: number): pg.Pool {
+  const options = role ? { options: `-c role=${role}` } : {}
+  const pool = new pg.Pool({
+    ...connection,
+    ...options,
+    max,
+    pipeline: true,
+    keepAlive: true,
+    application_name: 'agentruntime',
+  } as pg.PoolConfig)
+  // An idle connection that dies is replaced by the pool; whoever uses it next meets a fresh one.
+  pool.on('error', () => undefined)
+  return pool
 }

@@ -1,0 +1,239 @@
+/** Who is asking: tokens, callers, roles, and the audit log of what they did. */
+import type { Db, Scope, Tx } from '../base/db.ts'
+import { Fault, fail } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
+import { type Caller, type Role, SCOPES, type ScopeName } from './caller.ts'
+import { rows } from './rows.ts'
+import { newToken, tokenHash, wellFormed } from './tokens.ts'
+
+export { type Act, type AuditVerdict, appendAudit, verifyAudit } from './audit.ts'
+export { allow, atLeast, type Caller, ROLES, type Role, SCOPES, type ScopeName } from './caller.ts'
+export { newToken, PAT_PATTERN, wellFormed } from './tokens.ts'
+
+/** How long a looked-up token is believed: revoking one works within a second in every process. */
+const BELIEVE_MS = 1_000
+/** Most tokens remembered at once; the oldest go first. */
+const BELIEVE_MAX = 10_000
+/** Last use is written at most this often, for all tokens together. */
+const TOUCH_EVERY_MS = 5_000
+export const PAT_DEFAULT_DAYS = 90
+/** A year: long enough for automation, short enough that a forgotten token dies. */
+export const PAT_MAX_DAYS = 366
+const DAY_MS = 86_400_000
+
+export interface PatFacts {
+  id: string
+  display_name: string
+  scopes: ScopeName[]
+  project_id: string
+  created_at: string
+  expires_at: string
+  last_used_at: string | null
+  revoked_at: string | null
+}
+
+export function createAccess(deps: { db: Db; now: () => number }) {
+  const { db, now } = deps
+  const believed = new Map<string, { caller: Caller; patId: string; expires: number; until: number }>()
+  const used = new Map<string, { id: string; at: Date; ip: string | null }>()
+  let touching: NodeJS.Timeout | undefined
+
+  function touch(id: string, ip: string | null) {
+    used.set(id, { id, at: new Date(now()), ip })
+    touching ??= setTimeout(() => {
+      touching = undefined
+      flush().catch(() => undefined) // last use is a courtesy; the next flush tries again
+    }, TOUCH_EVERY_MS).unref()
+  }
+  async function flush() {
+    const batch = [...used.values()]
+    used.clear()
+    if (batch.length > 0) await db.everyTenant('last use of tokens, coalesced', (tx) => rows.touchPats(tx, batch))
+  }
+
+  async function lookUp(token: string): Promise<{ caller: Caller; patId: string; expires: number; until: number }> {
+    const hash = tokenHash(token)
+    const row = await db.everyTenant('a token says which tenant it belongs to', (tx) => rows.patByHash(tx, hash))
+    const dead = 'this token is not known, or was revoked'
+    if (!row || row.revoked_at || row.disabled_at) fail('UNAUTHENTICATED', dead, { hint: 'Create a new token.' })
+    const role: Role | null =
+      row.workspace_role === 'owner'
+        ? 'workspace_owner'
+        : row.workspace_role === 'admin'
+          ? 'workspace_admin'
+          : (row.project_role as Role | null)
+    if (!row.workspace_role || !role) fail('UNAUTHENTICATED', dead, { hint: 'Its owner is no longer a member of this project.' })
+    return {
+      patId: row.id,
+      expires: row.expires_at.getTime(),
+      until: now() + BELIEVE_MS,
+      caller: {
+        kind: 'pat',
+        actor: `pat:${row.id}`,
+        userId: row.user_id,
+        userName: row.user_name,
+        workspace: row.workspace_id,
+        workspaceSlug: row.workspace_slug,
+        project: row.project_id,
+        scopes: row.scopes.filter((s): s is ScopeName => (SCOPES as readonly string[]).includes(s)),
+        role,
+      },
+    }
+  }
+
+  function facts(row: {
+    id: string
+    display_name: string
+    scopes: string[]
+    project_id: string
+    created_at: Date
+    expires_at: Date
+    last_used_at: Date | null
+    revoked_at: Date | null
+  }): PatFacts {
+    return {
+      id: row.id,
+      display_name: row.display_name,
+      scopes: row.scopes as ScopeName[],
+      project_id: row.project_id,
+      created_at: row.created_at.toISOString(),
+      expires_at: row.expires_at.toISOString(),
+      last_used_at: row.last_used_at?.toISOString() ?? null,
+      revoked_at: row.revoked_at?.toISOString() ?? null,
+    }
+  }
+
+  return {
+    /** A bearer token to a caller. A wrong checksum is refused without asking the database. */
+    async authenticate(token: string, ip: string | null): Promise<Caller> {
+      if (!wellFormed(token))
+        fail('UNAUTHENTICATED', 'this is not one of our tokens (they look like ar_pat_… and carry a checksum)', {
+          hint: 'Was it copied whole?',
+        })
+      const key = tokenHash(token).toString('base64url')
+      let known = believed.get(key)
+      if (!known || known.until <= now()) {
+        believed.delete(key)
+        known = await lookUp(token)
+        if (believed.size >= BELIEVE_MAX) believed.delete(believed.keys().next().value as string)
+        believed.set(key, known)
+      }
+      if (known.expires <= now())
+        throw new Fault('TOKEN_EXPIRED', `this token expired on ${new Date(known.expires).toISOString().slice(0, 10)}`, {
+          hint: 'Create a new token.',
+        })
+      touch(known.patId, ip)
+      return known.caller
+    },
+
+    async createPat(
+      tx: Tx,
+      caller: Caller,
+      input: { display_name: string; scopes: readonly ScopeName[]; expires_in_days: number },
+    ): Promise<{ pat: PatFacts; token: string }> {
+      const token = newToken()
+      const row = await rows.insertPat(tx, {
+        id: newId('pat', now()),
+        workspace_id: caller.workspace,
+        project_id: caller.project,
+        user_id: caller.userId,
+        display_name: input.display_name,
+        token_hash: tokenHash(token),
+        scopes: [...input.scopes],
+        expires_at: new Date(now() + input.expires_in_days * DAY_MS),
+      })
+      return { pat: facts(row!), token }
+    },
+
+    async pats(tx: Tx, limit: number, before: string | null): Promise<PatFacts[]> {
+      return (await rows.pats(tx, limit, before)).map(facts)
+    },
+
+    async revokePat(tx: Tx, id: string): Promise<void> {
+      const row = await rows.revokePat(tx, id, new Date(now()))
+      if (!row) fail('NOT_FOUND', `there is no live token ${id}`)
+      believed.delete(row.token_hash.toString('base64url'))
+    },
+
+    audit: {
+      page: (tx: Tx, filter: Parameters<typeof rows.auditPage>[1]) => rows.auditPage(tx, filter),
+    },
+
+    projects: (tx: Tx) => rows.projectsOf(tx),
+    workspace: (tx: Tx, id: string) => rows.workspace(tx, id),
+
+    /** The first workspace, project and owner, made when the database has none. */
+    async founding(): Promise<{ owner: Caller; fresh: boolean }> {
+      return db.everyTenant('the first workspace, project and owner', async (tx) => {
+        const there = await rows.owner(tx)
+        if (there) return { owner: ownerCaller(there), fresh: false }
+        const workspace = newId('ws', now())
+        const project = newId('proj', now())
+        const user = newId('user', now())
+        await rows.insertWorkspace(tx, { workspace_id: workspace, slug: 'default', name: 'Default workspace' })
+        await rows.insertProject(tx, { id: project, workspace_id: workspace, slug: 'default', name: 'Default project' })
+        await rows.insertUser(tx, { id: user, email: 'owner@localhost', name: 'Owner' })
+        await rows.insertMember(tx, { workspace_id: workspace, user_id: user, role: 'owner' })
+        return {
+          owner: ownerCaller({
+            user_id: user,
+            user_name: 'Owner',
+            workspace_id: workspace,
+            workspace_slug: 'default',
+            project_id: project,
+          }),
+          fresh: true,
+        }
+      })
+    },
+
+    /** Makes one more workspace with a project and an owner. */
+    async newWorkspace(input: { slug: string; name: string; email: string }): Promise<Caller> {
+      return db.everyTenant('a new workspace', async (tx) => {
+        const workspace = newId('ws', now())
+        const project = newId('proj', now())
+        const user = newId('user', now())
+        await rows.insertWorkspace(tx, { workspace_id: workspace, slug: input.slug, name: input.name })
+        await rows.insertProject(tx, { id: project, workspace_id: workspace, slug: 'default', name: 'Default project' })
+        await rows.insertUser(tx, { id: user, email: input.email, name: input.email })
+        await rows.insertMember(tx, { workspace_id: workspace, user_id: user, role: 'owner' })
+        return ownerCaller({
+          user_id: user,
+          user_name: input.email,
+          workspace_id: workspace,
+          workspace_slug: input.slug,
+          project_id: project,
+        })
+      })
+    },
+
+    async close() {
+      clearTimeout(touching)
+      await flush().catch(() => undefined)
+    },
+  }
+}
+export type Access = ReturnType<typeof createAccess>
+
+/** The owner, acting through the runtime itself (first start, CLI on the same machine). */
+function ownerCaller(row: {
+  user_id: string
+  user_name: string
+  workspace_id: string
+  workspace_slug: string
+  project_id: string
+}): Caller {
+  return {
+    kind: 'system',
+    actor: 'system:runtime',
+    userId: row.user_id,
+    userName: row.user_name,
+    workspace: row.workspace_id,
+    workspaceSlug: row.workspace_slug,
+    project: row.project_id,
+    scopes: SCOPES,
+    role: 'workspace_owner',
+  }
+}
+
+export const scopeOf = (caller: Caller): Scope => ({ workspace: caller.workspace, project: caller.project })

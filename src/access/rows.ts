@@ -1,0 +1,162 @@
+import { sql } from 'kysely'
+import { type Tx, tables } from '../base/db.ts'
+
+interface AccessTables {
+  workspaces: { workspace_id: string; slug: string; name: string; created_at?: Date }
+  projects: { id: string; workspace_id: string; slug: string; name: string; created_at?: Date }
+  users: { id: string; email: string; name: string; disabled_at?: Date | null; created_at?: Date }
+  members: { workspace_id: string; user_id: string; role: 'owner' | 'admin' | 'member' }
+  project_members: { workspace_id: string; project_id: string; user_id: string; role: string }
+  pats: PatTable
+  audit_entries: AuditTable
+  audit_heads: { workspace_id: string; seq: number; hash: Buffer }
+}
+interface PatTable {
+  id: string
+  workspace_id: string
+  project_id: string
+  user_id: string
+  display_name: string
+  token_hash: Buffer
+  scopes: string[]
+  expires_at: Date
+  last_used_at: Date | null
+  last_used_ip: string | null
+  revoked_at: Date | null
+  created_at: Date
+}
+interface AuditTable {
+  workspace_id: string
+  seq: number
+  at: Date
+  actor: string
+  action: string
+  target: string | null
+  project_id: string | null
+  entry: string
+  hash: Buffer
+}
+export type AuditRow = AuditTable
+export type PatRow = Omit<PatTable, 'token_hash'>
+
+const q = tables<AccessTables>()
+const PAT_COLUMNS = [
+  'id',
+  'workspace_id',
+  'project_id',
+  'user_id',
+  'display_name',
+  'scopes',
+  'expires_at',
+  'last_used_at',
+  'last_used_ip',
+  'revoked_at',
+  'created_at',
+] as const
+
+export const rows = {
+  patByHash: (tx: Tx, hash: Buffer) =>
+    tx.first(
+      q
+        .selectFrom('pats as p')
+        .innerJoin('users as u', 'u.id', 'p.user_id')
+        .innerJoin('workspaces as w', 'w.workspace_id', 'p.workspace_id')
+        .leftJoin('members as m', (j) => j.onRef('m.workspace_id', '=', 'p.workspace_id').onRef('m.user_id', '=', 'p.user_id'))
+        .leftJoin('project_members as pm', (j) => j.onRef('pm.project_id', '=', 'p.project_id').onRef('pm.user_id', '=', 'p.user_id'))
+        .select([
+          'p.id',
+          'p.workspace_id',
+          'p.project_id',
+          'p.user_id',
+          'p.scopes',
+          'p.expires_at',
+          'p.revoked_at',
+          'p.token_hash',
+          'u.name as user_name',
+          'u.disabled_at',
+          'w.slug as workspace_slug',
+          'm.role as workspace_role',
+          'pm.role as project_role',
+        ])
+        .where('p.token_hash', '=', hash),
+    ),
+  touchPats: (tx: Tx, used: { id: string; at: Date; ip: string | null }[]) =>
+    tx.run(sql`update pats set last_used_at = u.at, last_used_ip = u.ip
+      from unnest(${used.map((u) => u.id)}::text[], ${used.map((u) => u.at)}::timestamptz[], ${used.map((u) => u.ip)}::text[]) as u(id, at, ip)
+      where pats.id = u.id`),
+  insertPat: (tx: Tx, row: Omit<PatTable, 'last_used_at' | 'last_used_ip' | 'revoked_at' | 'created_at'>) =>
+    tx.first(
+      q
+        .insertInto('pats')
+        .values(row as PatTable)
+        .returning(PAT_COLUMNS),
+    ),
+  pats: (tx: Tx, limit: number, before: string | null) => {
+    let query = q.selectFrom('pats').select(PAT_COLUMNS).orderBy('id', 'desc').limit(limit)
+    if (before) query = query.where('id', '<', before)
+    return tx.all(query)
+  },
+  revokePat: (tx: Tx, id: string, at: Date) =>
+    tx.first(
+      q.updateTable('pats').set({ revoked_at: at }).where('id', '=', id).where('revoked_at', 'is', null).returning(['id', 'token_hash']),
+    ),
+
+  firstWorkspace: (tx: Tx) => tx.first(q.selectFrom('workspaces').selectAll().orderBy('created_at').limit(1)),
+  insertWorkspace: (tx: Tx, row: AccessTables['workspaces']) => tx.run(q.insertInto('workspaces').values(row)),
+  insertProject: (tx: Tx, row: AccessTables['projects']) => tx.run(q.insertInto('projects').values(row)),
+  insertUser: (tx: Tx, row: AccessTables['users']) => tx.run(q.insertInto('users').values(row)),
+  insertMember: (tx: Tx, row: AccessTables['members']) => tx.run(q.insertInto('members').values(row)),
+  insertProjectMember: (tx: Tx, row: AccessTables['project_members']) => tx.run(q.insertInto('project_members').values(row)),
+  owner: (tx: Tx) =>
+    tx.first(
+      q
+        .selectFrom('members as m')
+        .innerJoin('users as u', 'u.id', 'm.user_id')
+        .innerJoin('workspaces as w', 'w.workspace_id', 'm.workspace_id')
+        .innerJoin('projects as p', 'p.workspace_id', 'm.workspace_id')
+        .select(['u.id as user_id', 'u.name as user_name', 'w.workspace_id', 'w.slug as workspace_slug', 'p.id as project_id'])
+        .where('m.role', '=', 'owner')
+        .orderBy('p.created_at')
+        .limit(1),
+    ),
+  projectsOf: (tx: Tx) => tx.all(q.selectFrom('projects').select(['id', 'slug', 'name']).orderBy('id')),
+  workspace: (tx: Tx, id: string) =>
+    tx.first(q.selectFrom('workspaces').select(['workspace_id', 'slug', 'name']).where('workspace_id', '=', id)),
+
+  appendAudit: (
+    tx: Tx,
+    e: { workspace: string; at: Date; actor: string; action: string; target: string | null; project: string | null; entry: string },
+  ) =>
+    tx.run(
+      sql<{
+        seq: number
+      }>`select audit_append(${e.workspace}, ${e.at}, ${e.actor}, ${e.action}, ${e.target}, ${e.project}, ${e.entry}) as seq`,
+    ),
+  auditPage: (
+    tx: Tx,
+    f: {
+      limit: number
+      before: number | null
+      actor?: string | undefined
+      action?: string | undefined
+      target?: string | undefined
+      since?: Date | undefined
+      until?: Date | undefined
+    },
+  ) => {
+    let query = q.selectFrom('audit_entries').selectAll().orderBy('seq', 'desc').limit(f.limit)
+    if (f.before !== null) query = query.where('seq', '<', f.before)
+    if (f.actor) query = query.where('actor', '=', f.actor)
+    if (f.action) query = query.where('action', '=', f.action)
+    if (f.target) query = query.where('target', '=', f.target)
+    if (f.since) query = query.where('at', '>=', f.since)
+    if (f.until) query = query.where('at', '<', f.until)
+    return tx.all(query)
+  },
+  auditFrom: (tx: Tx, workspace: string, after: number, limit: number) =>
+    tx.all(
+      q.selectFrom('audit_entries').selectAll().where('workspace_id', '=', workspace).where('seq', '>', after).orderBy('seq').limit(limit),
+    ),
+  auditHead: (tx: Tx, workspace: string) => tx.first(q.selectFrom('audit_heads').selectAll().where('workspace_id', '=', workspace)),
+  workspaces: (tx: Tx) => tx.all(q.selectFrom('workspaces').select(['workspace_id', 'slug']).orderBy('workspace_id')),
+}
