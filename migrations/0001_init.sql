@@ -212,7 +212,7 @@ create table runs (
   id text primary key,
   workspace_id text not null,
   project_id text not null,
-  workflow_id text not null references workflows,
+  workflow_id text not null,
   version int not null,
   environment text not null,
   trigger text not null,
@@ -222,21 +222,27 @@ create table runs (
   options jsonb not null default '{}',
   waiting_on jsonb not null default '[]',
   failure jsonb,
+  command text not null default 'none' check (command in ('none', 'pause', 'stop_graceful', 'stop_now')),
   last_seq int not null,
   -- Bumped by whoever takes the run over; a writer that still carries an older number is refused.
   fence int not null default 0,
+  -- Which stretch of work (a start, or an answer to a wait) is the latest one.
+  leg int not null default 1,
   created_at timestamptz not null,
+  touched_at timestamptz not null default now(),
   started_at timestamptz,
   finished_at timestamptz
 ) with (fillfactor = 70);
 create index runs_page on runs (workspace_id, project_id, id desc);
 create index runs_of_workflow on runs (workflow_id, id desc);
-create index runs_open on runs (id) where status in ('queued', 'running', 'draining');
+-- Runs that somebody should be working on: parked and paused ones cost a row and nothing else.
+create index runs_open on runs (id) where status in ('queued', 'running', 'draining') and waiting_on = '[]'::jsonb;
 
+-- Steps and events are written only together with their run's row (one statement, which checks the fence): no foreign keys needed.
 create table run_steps (
   workspace_id text not null,
   project_id text not null,
-  run_id text not null references runs on delete cascade,
+  run_id text not null,
   step_id text not null,
   state text not null,
   attempt int not null,
@@ -251,7 +257,7 @@ create table run_steps (
 create table run_events (
   workspace_id text not null,
   project_id text not null,
-  run_id text not null references runs on delete cascade,
+  run_id text not null,
   seq int not null,
   event_type text not null,
   step_id text,

@@ -5,6 +5,8 @@ import type { Field, Put, SqlSession, Wire } from '../vault/index.ts'
 export { z } from 'zod'
 export { Fault, fail } from '../base/errors.ts'
 export { basic, bearer, type Field, header, type Put, query, type SqlSession } from '../vault/index.ts'
+export { type Answer, exchange, fill, type RestCall, rest } from './rest.ts'
+export { type Judge, nextPage, said, standardJudge, type Verdict, waitOf } from './judge.ts'
 
 export type Effect = 'read' | 'write' | 'destroy'
 
@@ -26,14 +28,19 @@ export interface ToolContext {
   config: Record<string, unknown>
   /** Aborts when the caller goes away or the time is up. */
   signal: AbortSignal
+  /** Waits before another try. Rejects with the signal's reason when `signal` aborts meanwhile. Tests hand in one that does not wait. */
+  wait: (ms: number) => Promise<void>
 }
 
 export interface Tool {
   /** Written for a model: what it does, when to use it and when not. */
   about: string
   effect: Effect
-  /** May the very same call be made twice without harm? If not, a crash in the middle is left to a person. */
-  repeatable: boolean
+  /**
+   * May the very same call be made twice without harm? If not, a crash in the middle is left to a person. A function where it depends
+   * on the (parsed) input.
+   */
+  repeatable: boolean | ((input: never) => boolean)
   /** Least grants that let the tool do its usual job. Empty: any live credential does. */
   scopes: readonly string[]
   input: z.ZodType
@@ -89,7 +96,7 @@ export const connector = (c: Connector): Connector => c
 export const tool = <I extends z.ZodType, O extends z.ZodType>(t: {
   about: string
   effect: Effect
-  repeatable: boolean
+  repeatable: boolean | ((input: z.output<I>) => boolean)
   scopes?: readonly string[]
   input: I
   output: O

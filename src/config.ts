@@ -1,0 +1,95 @@
+/** The only reader of process.env and of the start command's flags. Returns one frozen object. */
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { parseAllow } from './base/egress.ts'
+import { fail } from './base/errors.ts'
+import { conceal, type RootKeySource } from './vault/index.ts'
+
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly dataDir: string
+  /** null: bring our own PostgreSQL. */
+  readonly databaseUrl: string | null
+  readonly rootKey: RootKeySource
+  readonly ownerPatFile: string | null
+  readonly demo: boolean
+  readonly json: boolean
+  readonly logLevel: string
+  readonly logFile: string | null
+  /** Private addresses that connectors may reach, exact host and port. */
+  readonly allowPrivate: readonly { host: string; port: number }[]
+}
+
+const FLAGS = {
+  host: { type: 'string', env: 'AGENTRUNTIME_HOST', about: 'address to listen on (127.0.0.1)' },
+  port: { type: 'string', env: 'AGENTRUNTIME_PORT', about: 'port to listen on (8787; 0 picks a free one)' },
+  'data-dir': { type: 'string', env: 'AGENTRUNTIME_DATA_DIR', about: 'where everything is kept (./data)' },
+  'database-url': { type: 'string', env: 'DATABASE_URL', about: 'PostgreSQL 15 or newer to use instead of our own' },
+  'root-key-file': { type: 'string', env: 'AGENTRUNTIME_ROOT_KEY_FILE', about: 'file with the root key (<data-dir>/root.key)' },
+  'root-key-command': { type: 'string', env: 'AGENTRUNTIME_ROOT_KEY_COMMAND', about: 'program that prints the root key; JSON array, no shell' },
+  'owner-pat-file': { type: 'string', env: 'AGENTRUNTIME_OWNER_PAT_FILE', about: "write a first token of the owner there, mode 0600" },
+  'allow-private': { type: 'string', multiple: true, env: 'AGENTRUNTIME_ALLOW_PRIVATE', about: 'host:port in a private range that connectors may reach; repeatable' },
+  'no-demo': { type: 'boolean', env: 'AGENTRUNTIME_NO_DEMO', about: 'do not seed the demo' },
+  json: { type: 'boolean', env: 'AGENTRUNTIME_JSON', about: 'machine-readable output' },
+  'log-level': { type: 'string', env: 'AGENTRUNTIME_LOG_LEVEL', about: 'trace, debug, info, warn, error (info)' },
+  'log-file': { type: 'string', env: 'AGENTRUNTIME_LOG_FILE', about: 'write the log there (<data-dir>/agentruntime.log; - is standard error)' },
+} as const
+type Flag = keyof typeof FLAGS
+
+/** The table of flags, for --help and the README. */
+export const flagTable = (): { flag: string; env: string; about: string }[] =>
+  Object.entries(FLAGS).map(([flag, f]) => ({ flag: `--${flag}`, env: f.env, about: f.about }))
+
+export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Config {
+  let values: Partial<Record<Flag, string | boolean | string[]>>
+  try {
+    const options = Object.fromEntries(Object.entries(FLAGS).map(([k, f]) => [k, { type: f.type, multiple: 'multiple' in f }]))
+    values = parseArgs({ args: [...argv], options: options as never, allowPositionals: false, strict: true }).values as never
+  } catch (error) {
+    fail('INVALID_INPUT', (error as Error).message.split('. To specify')[0] ?? 'unknown flag', { hint: 'agentruntime start --help lists the flags.' })
+  }
+  const text = (flag: Flag): string | undefined => {
+    const value = values[flag] ?? env[FLAGS[flag].env]
+    return typeof value === 'string' && value !== '' ? value : undefined
+  }
+  const yes = (flag: Flag): boolean => values[flag] === true || /^(1|true|yes)$/i.test(env[FLAGS[flag].env] ?? '')
+  const port = Number(text('port') ?? 8787)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) fail('INVALID_INPUT', '--port must be a number from 0 to 65535')
+  const databaseUrl = text('database-url') ?? env.AGENTRUNTIME_DATABASE_URL ?? null
+  if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl)) fail('INVALID_INPUT', '--database-url must begin with postgres:// or postgresql://')
+  const dataDir = resolve(text('data-dir') ?? 'data')
+  const allow = (values['allow-private'] as string[] | undefined) ?? env.AGENTRUNTIME_ALLOW_PRIVATE?.split(',').filter(Boolean) ?? []
+  return Object.freeze({
+    host: text('host') ?? '127.0.0.1',
+    port,
+    dataDir,
+    databaseUrl,
+    rootKey: rootKeySource(text('root-key-file'), text('root-key-command'), env.AGENTRUNTIME_ROOT_KEY, dataDir),
+    ownerPatFile: text('owner-pat-file') ?? null,
+    demo: !yes('no-demo'),
+    json: yes('json'),
+    logLevel: text('log-level') ?? 'info',
+    logFile: text('log-file') ?? null,
+    allowPrivate: allow.map((entry) => parseAllow(entry.trim())),
+  })
+}
+
+function rootKeySource(file: string | undefined, command: string | undefined, value: string | undefined, dataDir: string): RootKeySource {
+  if (file && command) fail('INVALID_INPUT', 'give either --root-key-file or --root-key-command, not both')
+  if (file) return { kind: 'file', path: resolve(file) }
+  if (command) return { kind: 'command', argv: commandLine(command) }
+  if (value) return { kind: 'value', name: 'AGENTRUNTIME_ROOT_KEY', value: conceal(value) }
+  return { kind: 'file', path: resolve(dataDir, 'root.key') }
+}
+
+function commandLine(text: string): string[] {
+  if (!text.trimStart().startsWith('[')) return text.trim().split(/\s+/)
+  try {
+    const argv: unknown = JSON.parse(text)
+    if (Array.isArray(argv) && argv.length > 0 && argv.every((a) => typeof a === 'string')) return argv
+  } catch {
+    // falls through to the one sentence below
+  }
+  return fail('INVALID_INPUT', '--root-key-command must be a program with arguments, or a JSON array of strings')
+}

@@ -1,0 +1,112 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { type Auth, type Connector, type Field, type Put, type Tool, z } from './contract.ts'
+
+/** What a model needs at least to choose a tool. */
+const ABOUT = 40
+
+/**
+ * Reads the folders beside this file: each is a connector, and there is no other list. A bad one stops the start with an Error that names
+ * the folder and everything that is wrong with it.
+ */
+export async function loadConnectors(shelf: URL = new URL('./', import.meta.url)): Promise<ReadonlyMap<string, Connector>> {
+  const found = new Map<string, Connector>()
+  const folders = readdirSync(shelf, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  for (const folder of folders.map((entry) => entry.name).sort()) {
+    const door = ['index.ts', 'index.js'].map((name) => new URL(`${folder}/${name}`, shelf)).find((url) => existsSync(url))
+    if (door === undefined) throw new Error(`connectors/${folder} has no index.ts.`)
+    const { default: it } = (await import(door.href)) as { default?: Connector }
+    const wrong = it === undefined ? ['has no default export'] : faultsOf(folder, it)
+    if (it === undefined || wrong.length > 0) throw new Error(`connectors/${folder} cannot be used: ${wrong.join('; ')}.`)
+    found.set(folder, it)
+  }
+  return found
+}
+
+/** What is wrong with a connector, as half sentences; empty when nothing is. */
+export function faultsOf(folder: string, c: Connector): string[] {
+  const wrong: string[] = []
+  const must = (ok: boolean, says: string) => ok || wrong.push(says)
+  must(c.slug === folder, `it calls itself "${c.slug}"`)
+  must(/^[a-z][a-z0-9-]*$/.test(folder), 'its slug must be lower case words with hyphens')
+  must(filled(c.title) && filled(c.about), 'title and about must say something')
+  must(isHttps(c.docs), 'docs must be an https address')
+  must(c.base === null || (isHttps(c.base) && !c.base.endsWith('/')), 'base must be an https address without a slash at its end')
+  for (const host of c.hosts) must(/^(?=.*\.)[a-z0-9.-]+[a-z](:\d{1,5})?$/.test(host), `"${host}" is not a host name`)
+  wrong.push(...configFaults(c), ...authFaults(c.auth))
+  must(Object.keys(c.tools).length > 0, 'it has no tool')
+  for (const [name, tool] of Object.entries(c.tools)) wrong.push(...toolFaults(name, tool))
+  return wrong
+}
+
+function configFaults({ auth, base, baseKey, config }: Connector): string[] {
+  const asked = config.safeParse({ 'no such setting': 1 })
+  const strict = asked.error?.issues.some((issue) => issue.code === 'unrecognized_keys') ?? false
+  if (!strict) return ['config must refuse unknown settings']
+  if (auth.kind !== 'api_key') return []
+  const key = config.shape[baseKey] as z.ZodType | undefined
+  if (key === undefined) return [`config has no "${baseKey}"`]
+  return base === null && key.safeParse(undefined).success ? [`without a base, config must demand "${baseKey}"`] : []
+}
+
+function authFaults(auth: Auth): string[] {
+  if (typeof auth.check !== 'function') return ['auth has no check']
+  if (auth.kind === 'none') return []
+  if (auth.kind === 'dsn') return fieldFaults(auth.fields)
+  const services = Object.entries(auth.services)
+  if (services.length === 0) return ['auth has no service']
+  return services.flatMap(([name, { fields, put, title }]) => [
+    ...(filled(title) ? [] : [`service "${name}" has no title`]),
+    ...fieldFaults(fields),
+    ...putFaults(name, fields, put),
+  ])
+}
+
+function fieldFaults(fields: readonly Field[]): string[] {
+  const twice = new Set(fields.map((f) => f.name)).size < fields.length
+  return [
+    ...(twice ? ['two fields have one name'] : []),
+    ...(fields.some((f) => f.secret) ? [] : ['no field is secret']),
+    ...fields.filter((f) => !/^[a-z][a-z0-9_]*$/.test(f.name)).map((f) => `field "${f.name}" is not snake_case`),
+    ...fields.filter((f) => !filled(f.label) || f.hint.trim().length < 10).map((f) => `field "${f.name}" lacks a label or a hint`),
+  ]
+}
+
+function putFaults(service: string, fields: readonly Field[], put: Put): string[] {
+  const has = (name: string, secret: boolean) => fields.some((f) => f.name === name && f.secret === secret)
+  const sealed = put.in === 'basic' ? put.password : put.field
+  const named = put.in !== 'basic' && typeof put.name === 'object' ? put.name.field : null
+  return [
+    ...(has(sealed, true) ? [] : [`service "${service}" puts "${sealed}", which is no secret field`]),
+    ...(named === null || has(named, false) ? [] : [`service "${service}" takes a name from "${named}", which is no open field`]),
+  ]
+}
+
+function toolFaults(name: string, tool: Tool): string[] {
+  const wrong: string[] = []
+  const must = (ok: boolean, says: string) => ok || wrong.push(`tool "${name}" ${says}`)
+  must(/^[a-z][a-z0-9_]*$/.test(name), 'is not snake_case')
+  must(filled(tool.about, ABOUT), `needs an about of ${ABOUT} characters or more`)
+  must(['read', 'write', 'destroy'].includes(tool.effect), 'has an unknown effect')
+  must(tool.effect !== 'read' || tool.repeatable === true, 'reads, so it must be repeatable')
+  must(
+    tool.scopes.every((s) => filled(s)),
+    'has an empty scope',
+  )
+  const parsed = tool.input.safeParse(tool.example)
+  must(parsed.success, `has an example that its input refuses (${parsed.error?.issues[0]?.message ?? ''})`)
+  // MCP demands objects on both sides (2025-06-18, Tools: inputSchema, outputSchema).
+  must(isObject(tool.input, 'input'), 'has an input that is no JSON Schema object')
+  must(isObject(tool.output, 'output'), 'has an output that is no JSON Schema object')
+  return wrong
+}
+
+function isObject(schema: z.ZodType, io: 'input' | 'output'): boolean {
+  try {
+    return z.toJSONSchema(schema, { io }).type === 'object'
+  } catch {
+    return false
+  }
+}
+
+const filled = (text: unknown, length = 1): boolean => typeof text === 'string' && text.trim().length >= length
+const isHttps = (text: string): boolean => URL.canParse(text) && new URL(text).protocol === 'https:'

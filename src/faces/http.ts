@@ -1,0 +1,174 @@
+/** HTTP over the operations: routing, reading the request, writing the answer. No logic of its own. */
+import type { HttpBindings } from '@hono/node-server'
+import { Hono } from 'hono'
+import type { Access, Caller } from '../access/index.ts'
+import { FAULTS, Fault, fail } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
+import { parseJson } from '../base/json.ts'
+import type { Logger } from '../base/log.ts'
+import type { AnyOperation, Invoke } from '../operations/index.ts'
+import { openApi } from './openapi.ts'
+import { docsPage } from './docs.ts'
+
+/** The largest body we take: graphs are capped at 1 MiB too. */
+export const MAX_BODY = 1_048_576
+
+export interface Readiness {
+  ready: boolean
+  checks: Record<string, { ok: boolean; problem?: string; [fact: string]: unknown }>
+}
+type Env = { Bindings: HttpBindings; Variables: { requestId: string } }
+
+export function createHttp(deps: {
+  operations: readonly AnyOperation[]
+  invoke: Invoke
+  access: Pick<Access, 'authenticate'>
+  readiness: () => Promise<Readiness>
+  log: Logger
+  now: () => number
+  version: string
+}) {
+  const app = new Hono<Env>()
+  const description = openApi(deps.operations, deps.version)
+
+  app.use(async (c, next) => {
+    const requestId = newId('req', deps.now())
+    c.set('requestId', requestId)
+    const began = performance.now()
+    await next()
+    const headers = c.res.headers
+    headers.set('x-request-id', requestId)
+    headers.set('cache-control', 'no-store')
+    headers.set('x-content-type-options', 'nosniff')
+    // The path without its query: a query may hold what a caller pasted by mistake.
+    deps.log.info({ request_id: requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(performance.now() - began) }, 'request')
+  })
+
+  app.get('/healthz', (c) => c.json({ ok: true, version: deps.version }))
+  app.get('/readyz', async (c) => {
+    const readiness = await deps.readiness()
+    return c.json(readiness, readiness.ready ? 200 : 503)
+  })
+  app.get('/openapi.json', (c) => c.json(description as never))
+  app.get('/docs', (c) => {
+    const page = docsPage(description)
+    c.header('content-security-policy', page.policy)
+    return c.html(page.html)
+  })
+
+  for (const op of deps.operations) {
+    const [method, path] = op.http.split(' ') as [string, string]
+    const route = path.replaceAll(/\{(\w+)\}/g, ':$1')
+    const pathNames = [...path.matchAll(/\{(\w+)\}/g)].map((m) => m[1] as string)
+    const arrayFields = new Set(Object.entries(op.input.shape).filter(([, s]) => isArray(s)).map(([k]) => k))
+    app.on(method, route, async (c) => {
+      const requestId = c.get('requestId')
+      const caller = await signIn(c.req.raw, clientAddress(c.env))
+      const input = method === 'GET' || method === 'DELETE' ? readQuery(new URL(c.req.url), arrayFields) : await readBody(c.req.raw)
+      for (const name of pathNames) {
+        if (Object.hasOwn(input, name)) fail('INVALID_INPUT', `${name} is part of the path and may not be sent again`)
+        input[name] = c.req.param(name)
+      }
+      const answer = await deps.invoke(op, caller, input, {
+        requestId,
+        signal: c.req.raw.signal,
+        idempotencyKey: c.req.header('idempotency-key'),
+      })
+      return c.json(answer as never, op.status ?? 200)
+    })
+  }
+
+  app.notFound((c) => {
+    const known = deps.operations.filter((op) => routeMatches(op.http.split(' ')[1] as string, c.req.path))
+    if (known.length > 0) {
+      c.header('allow', known.map((op) => op.http.split(' ')[0]).join(', '))
+      return show(new Fault('METHOD_NOT_ALLOWED', `${c.req.method} is not answered at ${c.req.path}`), c.get('requestId'))
+    }
+    return show(new Fault('NOT_FOUND', `there is no route ${c.req.method} ${c.req.path}`, { hint: 'GET /openapi.json lists the routes.' }), c.get('requestId'))
+  })
+  app.onError((error, c) => {
+    const requestId = c.get('requestId')
+    if (error instanceof Fault) {
+      if (FAULTS[error.code].http >= 500) deps.log.warn({ request_id: requestId, code: error.code, problem: error.message }, 'failed')
+      return show(error, requestId)
+    }
+    deps.log.error({ request_id: requestId, err: { name: error.name, message: error.message, stack: error.stack } }, 'unexpected')
+    return show(new Fault('INTERNAL', 'something went wrong here', { hint: 'The log line with this request id says more.' }), requestId)
+  })
+
+  async function signIn(request: Request, ip: string | null): Promise<Caller> {
+    const sent = request.headers.get('authorization')
+    if (!sent) fail('UNAUTHENTICATED', 'send a personal access token', { hint: 'Authorization: Bearer ar_pat_…' })
+    const token = /^Bearer ([^\s,]+)$/i.exec(sent)?.[1]
+    if (!token) fail('UNAUTHENTICATED', 'the Authorization header is not of the form Bearer <token>')
+    const caller = await deps.access.authenticate(token, ip)
+    const tenant = request.headers.get('x-tenant-id')
+    if (tenant !== null && tenant !== caller.workspaceSlug) fail('FORBIDDEN', 'X-Tenant-Id is not the workspace of this token')
+    const project = request.headers.get('x-project-id')
+    if (project !== null && project !== caller.project) fail('FORBIDDEN', 'X-Project-Id is not the project of this token')
+    return caller
+  }
+
+  return app
+}
+
+function show(fault: Fault, requestId: string): Response {
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  if (fault.retryAfter !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(fault.retryAfter)))
+  else if (FAULTS[fault.code].http === 429 || fault.code === 'SHUTTING_DOWN') headers['retry-after'] = '1'
+  if (FAULTS[fault.code].http === 401) headers['www-authenticate'] = 'Bearer realm="agentruntime"'
+  const body = { error: fault.message, code: fault.code, ...(fault.hint ? { hint: fault.hint } : {}), details: fault.details ?? {}, request_id: requestId }
+  return new Response(JSON.stringify(body), { status: FAULTS[fault.code].http, headers })
+}
+
+async function readBody(request: Request): Promise<Record<string, unknown>> {
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) tooLarge()
+  const encoding = request.headers.get('content-encoding')
+  if (encoding && encoding !== 'identity') fail('UNSUPPORTED_MEDIA_TYPE', 'compressed bodies are not taken')
+  const bytes = await readCapped(request)
+  if (bytes.length === 0) return {}
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/json' && !type?.endsWith('+json')) fail('UNSUPPORTED_MEDIA_TYPE', 'send the body as application/json')
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    fail('BAD_REQUEST', 'the body is not UTF-8')
+  }
+  const body = parseJson(text)
+  if (body === null || typeof body !== 'object' || Array.isArray(body)) fail('BAD_REQUEST', 'the body must be a JSON object')
+  return body as Record<string, unknown>
+}
+
+async function readCapped(request: Request): Promise<Uint8Array> {
+  if (!request.body) return new Uint8Array()
+  if (request.headers.has('content-length')) return new Uint8Array(await request.arrayBuffer())
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of request.body) {
+    size += part.length
+    if (size > MAX_BODY) tooLarge()
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
+const tooLarge = () => fail('TOO_LARGE', `the body is larger than ${MAX_BODY / 1024} KiB`)
+
+function readQuery(url: URL, arrays: ReadonlySet<string>): Record<string, unknown> {
+  const out: Record<string, unknown> = {}
+  for (const key of new Set(url.searchParams.keys())) {
+    const values = url.searchParams.getAll(key)
+    if (arrays.has(key)) out[key] = values
+    else if (values.length > 1) fail('BAD_REQUEST', `the query parameter ${key} was sent twice`)
+    else out[key] = values[0]
+  }
+  return out
+}
+
+const isArray = (schema: unknown): boolean => {
+  let def = (schema as { def?: { type: string; innerType?: unknown } }).def
+  while (def?.innerType) def = (def.innerType as { def?: typeof def }).def
+  return def?.type === 'array'
+}
+const clientAddress = (env: HttpBindings | undefined): string | null => env?.incoming?.socket?.remoteAddress ?? null
+const routeMatches = (route: string, path: string): boolean => new RegExp(`^${route.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path)

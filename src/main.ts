@@ -1,0 +1,79 @@
+/** argv → start, or everything else, which is faces/cli. */
+import { flagTable, readConfig } from './config.ts'
+import { FAULTS, Fault } from './base/errors.ts'
+import { runCli } from './cli.ts'
+import { startRuntime, VERSION } from './server.ts'
+
+/** SIGTERM drains; a process that is still there after this is ended all the same. */
+const DRAIN_LIMIT_MS = 29_000
+
+const [command = 'help', ...args] = process.argv.slice(2)
+
+try {
+  if (command === 'start' && args.includes('--help')) {
+    for (const f of flagTable()) process.stdout.write(`  ${f.flag.padEnd(20)} ${f.about}\n${' '.repeat(23)}env ${f.env}\n`)
+  } else if (command === 'start') await start(args)
+  else process.exitCode = await runCli([command, ...args])
+} catch (error) {
+  complain(error)
+}
+
+async function start(argv: readonly string[]): Promise<void> {
+  const config = readConfig(argv)
+  const say = (line: string) => void (config.json ? process.stderr : process.stdout).write(`${line}\n`)
+  const runtime = await startRuntime(config, { say })
+  if (config.json) process.stdout.write(`${JSON.stringify({ event: 'ready', url: runtime.url, pid: process.pid })}\n`)
+  else await greet(runtime, config, say)
+  let ending = false
+  const end = (signal: string) => {
+    if (ending) return process.exit(1)
+    ending = true
+    if (!config.json) say(`${signal}: finishing what is in flight`)
+    setTimeout(() => process.exit(1), DRAIN_LIMIT_MS).unref()
+    runtime.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        complain(error)
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', () => end('SIGTERM'))
+  process.on('SIGINT', () => end('SIGINT'))
+}
+
+async function greet(runtime: Awaited<ReturnType<typeof startRuntime>>, config: ReturnType<typeof readConfig>, say: (line: string) => void): Promise<void> {
+  say(`AgentRuntime ${VERSION} listens on ${runtime.url}  (API: ${runtime.url}/docs)`)
+  if (runtime.sealed) say(`The vault is sealed: ${runtime.sealed}. Nothing can be decrypted until it opens; see ${runtime.url}/readyz`)
+  else if (config.rootKey.kind === 'file') say(`Back up the root key ${config.rootKey.path} now: without it nothing that is stored can be read again.`)
+  if (runtime.demoRunId) say(await demoStory(runtime))
+  if (config.ownerPatFile) say(`A token of the owner is in ${config.ownerPatFile}`)
+  else say('For a token: start with --owner-pat-file FILE')
+}
+
+/** Waits for the demo's run, for a moment: it takes some milliseconds. */
+async function demoStory({ rooms, demoRunId }: Awaited<ReturnType<typeof startRuntime>>): Promise<string> {
+  const { owner } = await rooms.access.founding()
+  const scope = { workspace: owner.workspace, project: owner.project }
+  for (let i = 0; i < 100; i++) {
+    const run = await rooms.db.tx(scope, (tx) => rooms.runs.summary(tx, demoRunId as string))
+    if (run.status === 'completed') {
+      const { steps } = await rooms.db.tx(scope, (tx) => rooms.runs.context(tx, demoRunId as string))
+      const result = steps.label?.result as { rows?: { headline?: string }[] } | undefined
+      return `The demo workflow "Daily sales" has run (${run.run_id}): ${result?.rows?.[0]?.headline ?? 'completed'}.`
+    }
+    if (run.status === 'failed') return `The demo workflow failed: ${run.failure?.message}`
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return `The demo workflow is running: ${demoRunId}`
+}
+
+function complain(error: unknown): void {
+  const fault = error instanceof Fault ? error : null
+  const json = args.includes('--json')
+  const message = fault?.message ?? (error as Error).message
+  if (json) process.stderr.write(`${JSON.stringify({ event: 'error', code: fault?.code ?? 'INTERNAL', error: message, hint: fault?.hint })}\n`)
+  else process.stderr.write(`${message}\n${fault?.hint ? `${fault.hint}\n` : ''}`)
+  process.exitCode = fault ? FAULTS[fault.code].exit : 1
+  if (!fault) process.stderr.write(`${(error as Error).stack ?? ''}\n`)
+}

@@ -1,0 +1,250 @@
+import { z } from 'zod'
+import { fail } from '../base/errors.ts'
+import type { Tx } from '../base/db.ts'
+import { secretField } from '../vault/index.ts'
+import { operation, type Rooms } from './operation.ts'
+import { connection, cursor, environment, id, json, limit, name, page, run, time } from './shapes.ts'
+
+const credentials = z.record(z.string().max(100), secretField('a credential field; write-only')).describe('see GET /v1/connections/templates for the fields of each provider')
+
+export const templates = operation({
+  name: 'connections.templates',
+  http: 'GET /v1/connections/templates',
+  about: 'What can be connected, and which fields each credential has.',
+  scope: 'connection:read',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'the same for everybody' },
+  input: z.strictObject({}),
+  output: z.object({ items: z.array(json) }),
+  run: async ({ connections }) => ({
+    items: [...connections.connectors.values()]
+      .filter((c) => c.auth.kind !== 'none')
+      .map((c) => {
+        const fieldsOf = (fields: readonly { name: string; label: string; secret: boolean; required: boolean; hint: string; format?: { pattern: RegExp } }[]) =>
+          fields.map((f) => ({ name: f.name, label: f.label, secret: f.secret, required: f.required, hint: f.hint, format: f.format?.pattern.source ?? null }))
+        const services =
+          c.auth.kind === 'api_key'
+            ? Object.entries(c.auth.services).map(([slug, s]) => ({ slug, title: s.title, fields: fieldsOf(s.fields) }))
+            : c.auth.kind === 'dsn'
+              ? [{ slug: 'dsn', title: 'Connection string', fields: fieldsOf(c.auth.fields) }]
+              : []
+        return { provider: c.slug, display_name: c.title, about: c.about, auth_kind: c.auth.kind, docs: c.docs, services }
+      }),
+  }),
+})
+
+export const list = operation({
+  name: 'connections.list',
+  http: 'GET /v1/connections',
+  about: 'Connections of this project, newest first.',
+  scope: 'connection:read',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'facts only, never a secret' },
+  input: z.strictObject({
+    limit,
+    cursor,
+    provider: z.string().max(60).optional(),
+    status: connection.shape.status.optional(),
+    environment: z.string().max(32).optional(),
+    q: z.string().max(200).optional().describe('part of the name'),
+  }),
+  output: page(connection),
+  run: ({ connections }, { read }, input) => read((tx) => connections.list(tx, input)),
+})
+
+export const create = operation({
+  name: 'connections.create',
+  http: 'POST /v1/connections',
+  about: 'Store a credential. It is sealed before it is written and never comes back.',
+  scope: 'connection:write',
+  role: 'project_contributor',
+  effect: 'write',
+  audit: { log: 'connection.created' },
+  status: 201,
+  idempotent: true,
+  input: z.strictObject({ display_name: name, provider: z.string().max(60), service: z.string().max(60).optional(), environment, credentials }),
+  output: connection,
+  run: async ({ connections }, { scope, act }, input) => {
+    const write = await connections.create(scope, input)
+    return act(write, (c) => ({ target: c.id, details: { provider: c.provider, credential_keys: c.credential_keys } }))
+  },
+})
+
+export const get = operation({
+  name: 'connections.get',
+  http: 'GET /v1/connections/{id}',
+  about: 'One connection: status, account, granted scopes.',
+  scope: 'connection:read',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'facts only, never a secret' },
+  input: z.strictObject({ id: id('connection') }),
+  output: connection,
+  run: ({ connections }, { read }, input) => read((tx) => connections.get(tx, input.id)),
+})
+
+export const update = operation({
+  name: 'connections.update',
+  http: 'PATCH /v1/connections/{id}',
+  about: 'Rename, move to another environment, switch off or on, or replace the credential (a new version).',
+  scope: 'connection:write',
+  role: 'project_contributor',
+  effect: 'write',
+  audit: { log: 'connection.updated' },
+  input: z.strictObject({
+    id: id('connection'),
+    display_name: name.optional(),
+    environment: environment.removeDefault().optional(),
+    disabled: z.boolean().optional(),
+    credentials: credentials.optional().describe('blank and masked values leave the stored ones as they are'),
+  }),
+  output: connection,
+  run: async ({ connections }, { scope, act }, { id: connectionId, ...input }) => {
+    const change = await connections.change(scope, connectionId, input)
+    const out = await act(change.write, (c) => ({
+      target: c.id,
+      details: { changed: Object.keys(input).filter((k) => input[k as keyof typeof input] !== undefined), credential_version: c.credential_version },
+    }))
+    await change.after()
+    return out
+  },
+})
+
+const wiredProfile = z.object({ instance_id: z.string(), instance_name: z.string(), server: z.string(), profile_id: z.string(), profile_name: z.string(), environment: z.string(), active: z.boolean() })
+
+const wired = async ({ bindings }: Rooms, tx: Tx, connectionId: string) =>
+  (await bindings.usedBy(tx, connectionId)).map((p) => ({
+    instance_id: p.instance_id,
+    instance_name: p.instance_name,
+    server: p.server,
+    profile_id: p.id,
+    profile_name: p.name,
+    environment: p.environment,
+    active: p.is_active,
+  }))
+
+export const remove = operation({
+  name: 'connections.delete',
+  http: 'DELETE /v1/connections/{id}',
+  about: 'Delete a connection and destroy its secret. Refused while a profile is wired to it.',
+  scope: 'connection:write',
+  role: 'project_contributor',
+  effect: 'destroy',
+  audit: { log: 'connection.deleted' },
+  input: z.strictObject({ id: id('connection') }),
+  output: z.object({ id: z.string(), deleted: z.literal(true), secret_destroyed: z.literal(true), revoked_at_provider: z.null().describe('the provider has no interface for it: revoke the key there') }),
+  run: async (rooms, { act }, input) => {
+    await act(
+      async (tx) => {
+        await rooms.connections.get(tx, input.id)
+        const profiles = await wired(rooms, tx, input.id)
+        if (profiles.length > 0)
+          fail('CONNECTION_IN_USE', `this connection is wired to ${profiles.length === 1 ? 'a profile' : `${profiles.length} profiles`}`, {
+            hint: 'Bind another connection there first, or remove the instances.',
+            details: { profiles },
+          })
+        await rooms.connections.remove(tx, input.id)
+      },
+      () => ({ target: input.id }),
+    )
+    await rooms.connections.removed(input.id)
+    return { id: input.id, deleted: true as const, secret_destroyed: true as const, revoked_at_provider: null }
+  },
+})
+
+export const credentialFacts = operation({
+  name: 'connections.credentials',
+  http: 'GET /v1/connections/{id}/credentials',
+  about: 'Facts about the stored credential: key names, version, fingerprint, last four where the value is long enough.',
+  scope: 'connection:read',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'facts only, never a secret' },
+  input: z.strictObject({ id: id('connection') }),
+  output: z.object({
+    version: z.number(),
+    keys: z.array(z.object({ name: z.string(), version: z.number(), fingerprint: z.string(), last_four: z.string().nullable(), state: z.enum(['live', 'undecryptable']), created_at: time })),
+  }),
+  run: ({ connections }, { read }, input) =>
+    read(async (tx) => {
+      const { version, keys } = await connections.credentials(tx, input.id)
+      return { version, keys: keys.map((k) => ({ name: k.field, version: k.version, fingerprint: k.fingerprint, last_four: k.lastFour, state: k.state, created_at: k.createdAt.toISOString() })) }
+    }),
+})
+
+export const usage = operation({
+  name: 'connections.usage',
+  http: 'GET /v1/connections/{id}/usage',
+  about: 'What uses this connection: instances, profiles, workflows and steps, active runs, last calls.',
+  scope: 'connection:read',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'facts only, never a secret' },
+  input: z.strictObject({ id: id('connection') }),
+  output: z.object({
+    profiles: z.array(wiredProfile),
+    workflows: z.array(z.object({ workflow_id: z.string(), name: z.string(), published_version: z.number().nullable(), steps: z.array(z.string()) })),
+    active_runs: z.array(z.object({ run_id: z.string(), workflow_id: z.string(), status: run.shape.status })),
+    last_used_at: time.nullable(),
+    last_calls: z.array(json),
+  }),
+  run: (rooms, { read }, input) =>
+    read(async (tx) => {
+      const facts = await rooms.connections.get(tx, input.id)
+      const profiles = await wired(rooms, tx, input.id)
+      const workflows = await rooms.runs.workflows.naming(tx, [...new Set(profiles.map((p) => p.instance_id))])
+      const active = await rooms.runs.activeRunsOf(tx, workflows.map((w) => w.workflow_id))
+      const calls = await rooms.tools.callsOfConnection(tx, input.id, 20)
+      return {
+        profiles,
+        workflows,
+        active_runs: active.map((r) => ({ run_id: r.id, workflow_id: r.workflow_id, status: r.status })),
+        last_used_at: facts.last_used_at,
+        last_calls: calls.map((c) => ({ ...c, at: c.at.toISOString() })),
+      }
+    }),
+})
+
+export const validation = z.object({
+  ok: z.boolean(),
+  checked_at: time,
+  latency_ms: z.number(),
+  account: z.object({ id: z.string(), label: z.string() }).nullable(),
+  granted_scopes: z.array(z.string()).nullable(),
+  warnings: z.array(z.string()),
+  problem: z.object({ code: z.string(), message: z.string(), hint: z.string().nullable() }).nullable(),
+})
+
+export const validate = operation({
+  name: 'connections.validate',
+  http: 'POST /v1/connections/{id}/validate',
+  about: 'One cheap live call with the credential. Says whether it is refused, cannot be reached, or lacks a permission.',
+  scope: 'connection:write',
+  role: 'project_contributor',
+  effect: 'write',
+  audit: { log: 'connection.validated' },
+  input: z.strictObject({ id: id('connection') }),
+  output: validation,
+  run: async (rooms, { scope, act, read, signal }, input) => {
+    // Where the connection is bound, the profile's config says where the service is (a self-hosted edition, say).
+    const [profile] = (await read((tx) => rooms.bindings.usedBy(tx, input.id))).toSorted((a, b) => Number(b.is_active) - Number(a.is_active))
+    const { result, write } = await rooms.connections.validate(scope, input.id, profile?.config ?? {}, signal)
+    await act(write, () => ({ target: input.id, details: { ok: result.ok, ...(result.problem ? { code: result.problem.code } : {}) } }))
+    return result
+  },
+})
+
+export const events = operation({
+  name: 'connections.events',
+  http: 'GET /v1/connections/{id}/events',
+  about: 'What happened to this connection, newest first.',
+  scope: 'connection:read',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'facts only, never a secret' },
+  input: z.strictObject({ id: id('connection'), limit, cursor }),
+  output: page(z.object({ id: z.string(), event_type: z.string(), at: time, data: json })),
+  run: ({ connections }, { read }, input) => read((tx) => connections.events(tx, input.id, input.limit, input.cursor)),
+})

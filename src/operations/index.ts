@@ -1,0 +1,69 @@
+/** Everything this runtime can be asked to do. */
+import type { z } from 'zod'
+import * as access from './access.ts'
+import * as connections from './connections.ts'
+import * as instances from './instances.ts'
+import type { AnyOperation } from './operation.ts'
+import * as runs from './runs.ts'
+import * as tools from './tools.ts'
+import * as vault from './vault.ts'
+import * as workflows from './workflows.ts'
+
+export { type AnyOperation, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
+
+const all = [
+  access.me,
+  access.listPats,
+  access.createPat,
+  access.revokePat,
+  access.listAudit,
+  access.verify,
+  connections.templates,
+  connections.list,
+  connections.create,
+  connections.get,
+  connections.update,
+  connections.remove,
+  connections.credentialFacts,
+  connections.usage,
+  connections.validate,
+  connections.events,
+  tools.catalog,
+  tools.resolve,
+  instances.list,
+  instances.create,
+  instances.get,
+  instances.update,
+  instances.remove,
+  tools.validateInstance,
+  tools.listTools,
+  tools.call,
+  instances.listProfiles,
+  instances.createProfile,
+  instances.updateProfile,
+  instances.activateProfile,
+  workflows.list,
+  workflows.create,
+  workflows.get,
+  workflows.update,
+  workflows.archive,
+  workflows.validate,
+  workflows.versions,
+  workflows.publish,
+  runs.command,
+  runs.list,
+  runs.listOfWorkflow,
+  runs.summary,
+  runs.events,
+  runs.context,
+  runs.retry,
+  runs.resolveStep,
+  vault.status,
+  vault.rotate,
+  vault.rewrap,
+] as const
+
+export const operations: readonly AnyOperation[] = all as never
+
+/** Types for TypeScript callers: input and output of each operation by name. */
+export type Api = { [O in (typeof all)[number] as O['name']]: { input: z.input<O['input']>; output: z.output<O['output']> } }

@@ -1,0 +1,153 @@
+/** An operation is stated once. HTTP route, OpenAPI, MCP tool, CLI command and Console call are all read off it. */
+import { createHash } from 'node:crypto'
+import type { z } from 'zod'
+import { type Access, type Act, allow, appendAudit, type Caller, type Role, type ScopeName } from '../access/index.ts'
+import type { Db, Scope, Tx } from '../base/db.ts'
+import { Fault, fail } from '../base/errors.ts'
+import { parseInput } from '../base/explain.ts'
+import type { Bindings } from '../bindings/index.ts'
+import type { Connections } from '../connections/index.ts'
+import type { Runs } from '../runs/index.ts'
+import type { Tools } from '../tools/index.ts'
+import type { Keeping } from '../vault/index.ts'
+import { rows } from './rows.ts'
+
+export interface Rooms {
+  access: Access
+  connections: Connections
+  bindings: Bindings
+  tools: Tools
+  runs: Runs
+  vault: Keeping
+  db: Db
+}
+
+export interface Told {
+  target?: string | null
+  details?: Record<string, unknown>
+}
+
+/** What an operation has at hand besides the rooms. */
+export interface Ctx {
+  caller: Caller
+  scope: Scope
+  requestId: string
+  signal: AbortSignal
+  /** For long work: how far it has come. The face decides whether anybody sees it. */
+  progress(state: object): void
+  /** One transaction on the caller's rows, for reading. */
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /**
+   * The act itself: one transaction that also writes the audit entry (last) and, for operations that honour
+   * Idempotency-Key, the answer. For those the result of `work` is the operation's answer.
+   */
+  act<T>(work: (tx: Tx) => Promise<T>, tell?: (result: T) => Told): Promise<T>
+}
+
+export type Audit = { log: string } | { none: string }
+export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
+
+export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodType = z.ZodType> {
+  name: `${string}.${string}`
+  http: `${Method} /v1/${string}`
+  about: string
+  /** null: any signed-in caller. */
+  scope: ScopeName | null
+  role: Role
+  effect: 'read' | 'write' | 'destroy'
+  /** No default: leaving it out does not compile. */
+  audit: Audit
+  /** HTTP status of success, 200 unless said. */
+  status?: 200 | 201 | 202
+  /** Honours Idempotency-Key: same key and body, same answer for 24 hours. */
+  idempotent?: boolean
+  hideFrom?: { mcp?: string; cli?: string }
+  /** Path, query and body fields together; strict. Path fields are those in braces. */
+  input: I
+  output: O
+  run: (rooms: Rooms, ctx: Ctx, input: z.output<I>) => Promise<z.input<O>>
+}
+
+export const operation = <I extends z.ZodObject, O extends z.ZodType, N extends string>(op: Operation<I, O> & { name: N }) => op
+export type AnyOperation = Operation<z.ZodObject, z.ZodType>
+
+export interface Asked {
+  requestId: string
+  signal: AbortSignal
+  idempotencyKey?: string | undefined
+  progress?: (state: object) => void
+}
+
+/** An earlier answer to the same Idempotency-Key, thrown out of the transaction that found it. */
+class Replayed extends Error {
+  readonly answer: string
+  constructor(answer: string) {
+    super('replayed')
+    this.answer = answer
+  }
+}
+
+/** A key is long enough for a UUID and a prefix, short enough for an index. */
+const MAX_IDEMPOTENCY_KEY = 255
+
+/** Every face ends here: scope and role, input, work and audit in one transaction. */
+export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutputs?: boolean }) {
+  return async function invoke(op: AnyOperation, caller: Caller, raw: Record<string, unknown>, asked: Asked): Promise<unknown> {
+    const scope: Scope = { workspace: caller.workspace, project: caller.project }
+    const note = (tx: Tx, act: Omit<Act, 'actor' | 'requestId'>) =>
+      appendAudit(tx, scope, new Date(deps.now()), { ...act, actor: caller.actor, requestId: asked.requestId })
+    try {
+      allow(caller, op.name, op.scope, op.role)
+    } catch (refusal) {
+      await rooms.db.tx(scope, (tx) => note(tx, { action: op.name, outcome: 'refused', details: { code: (refusal as Fault).code } }))
+      throw refusal
+    }
+    const input = parseInput(op.input, raw, Object.keys(op.input.shape))
+    const key = op.idempotent ? checkKey(asked.idempotencyKey) : undefined
+    let acted = false
+    const ctx: Ctx = {
+      caller,
+      scope,
+      requestId: asked.requestId,
+      signal: asked.signal,
+      progress: (state) => asked.progress?.(state),
+      read: (work) => rooms.db.tx(scope, work),
+      act: (work, tell) =>
+        rooms.db.tx(scope, async (tx) => {
+          if (key) await claim(tx, scope, op.name, key, raw)
+          const result = await work(tx)
+          if (key) await rows.answer(tx, op.name, key, JSON.stringify(result))
+          if ('log' in op.audit) await note(tx, { action: op.audit.log, outcome: 'done', ...tell?.(result) })
+          acted = true
+          return result
+        }),
+    }
+    try {
+      const output = await op.run(rooms, ctx, input)
+      if ('log' in op.audit && !acted) throw new Error(`${op.name} promises an audit entry and wrote none`)
+      return deps.checkOutputs ? op.output.parse(output) : output
+    } catch (error) {
+      if (error instanceof Replayed) return JSON.parse(error.answer)
+      throw error
+    }
+  }
+}
+export type Invoke = ReturnType<typeof createInvoke>
+
+function checkKey(key: string | undefined): string | undefined {
+  if (key === undefined) return undefined
+  if (key.length === 0 || key.length > MAX_IDEMPOTENCY_KEY || !/^[\x21-\x7e]+$/.test(key))
+    fail('BAD_REQUEST', `Idempotency-Key must be 1 to ${MAX_IDEMPOTENCY_KEY} visible ASCII characters`)
+  return key
+}
+
+/** First of its kind: goes on. Seen before: the stored answer, or a conflict when the body differs. Waits for one in flight. */
+async function claim(tx: Tx, scope: Scope, operationName: string, key: string, raw: unknown): Promise<void> {
+  const bodyHash = createHash('sha256').update(JSON.stringify(raw)).digest()
+  if (await rows.claim(tx, scope, operationName, key, bodyHash)) return
+  const earlier = await rows.claimed(tx, operationName, key)
+  if (!earlier) throw new Fault('CONFLICT', 'another request with this Idempotency-Key is still being worked on')
+  if (!earlier.body_hash.equals(bodyHash))
+    throw new Fault('IDEMPOTENCY_CONFLICT', 'this Idempotency-Key was used with another body', { hint: 'Use a new key for a new request.' })
+  throw new Replayed(earlier.answer ?? 'null')
+}

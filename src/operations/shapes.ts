@@ -1,0 +1,133 @@
+/** Shapes that several operations share. */
+import { z } from 'zod'
+import { DEFAULT_LIMIT, MAX_LIMIT } from '../base/page.ts'
+
+export const limit = z.coerce.number().int().min(1).max(MAX_LIMIT).default(DEFAULT_LIMIT).describe(`how many at most, up to ${MAX_LIMIT}`)
+export const cursor = z.string().max(200).optional().describe('next_cursor of the page before')
+export const id = (kind: string) => z.string().max(80).describe(`id of the ${kind}`)
+export const name = z.string().trim().min(1).max(200)
+export const environment = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,31}$/, 'lower-case letters, digits, _ and -')
+  .default('production')
+  .describe('production, sandbox or a name of your own')
+export const time = z.string().describe('RFC 3339, UTC')
+export const json = z.record(z.string(), z.unknown())
+export const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next_cursor: z.string().nullable() })
+export const done = z.object({ ok: z.literal(true) })
+
+const nullable = <T extends z.ZodType>(s: T) => s.nullable()
+
+export const connection = z.object({
+  id: z.string(),
+  name: z.string(),
+  provider: z.string(),
+  service: z.string(),
+  environment: z.string(),
+  status: z.enum(['unverified', 'active', 'degraded', 'reconnect', 'needs_scopes', 'misconfigured', 'disabled']),
+  status_reason: nullable(z.string()),
+  status_text: nullable(z.string()),
+  status_since: time,
+  credential_keys: z.array(z.string()),
+  credential_version: z.number(),
+  settings: json,
+  account: nullable(z.object({ id: z.string(), label: z.string() })),
+  granted_scopes: nullable(z.array(z.string())),
+  warnings: z.array(z.string()),
+  expires_at: nullable(time),
+  last_validated_at: nullable(time),
+  last_used_at: nullable(time),
+  created_at: time,
+  updated_at: time,
+})
+
+export const profile = z.object({
+  id: z.string(),
+  name: z.string(),
+  environment: z.string(),
+  connection_id: nullable(z.string()),
+  config: json,
+  source_spec: nullable(json),
+  active: z.boolean(),
+  created_at: time,
+  updated_at: time,
+})
+export const instance = z.object({
+  id: z.string(),
+  name: z.string(),
+  server: z.string(),
+  canonical_url: z.string(),
+  profiles: z.array(profile),
+  created_at: time,
+  updated_at: time,
+})
+export const toolFacts = z.object({
+  name: z.string(),
+  about: z.string(),
+  effect: z.enum(['read', 'write', 'destroy']),
+  repeatable: z.boolean().nullable().describe('null: depends on the arguments'),
+  scopes: z.array(z.string()),
+  input_schema: json,
+  output_schema: json,
+})
+export const issue = z.object({
+  step_id: nullable(z.string()),
+  code: z.string(),
+  path: z.string(),
+  message: z.string(),
+  severity: z.enum(['error', 'warning']),
+})
+export const workflow = z.object({
+  id: z.string(),
+  name: z.string(),
+  description: nullable(z.string()),
+  graph: z.unknown(),
+  run_setup: z.unknown(),
+  latest_version: nullable(z.number()),
+  archived: z.boolean(),
+  created_at: time,
+  updated_at: time,
+})
+export const version = z.object({
+  version: z.number(),
+  workflow_id: z.string(),
+  changelog: nullable(z.string()),
+  published_by: z.string(),
+  published_at: time,
+  graph_snapshot: z.unknown(),
+})
+export const runStatus = z.enum(['queued', 'running', 'paused', 'draining', 'completed', 'failed', 'stopped'])
+export const failure = z.looseObject({ code: z.string(), message: z.string(), step_id: nullable(z.string()) })
+export const run = z.object({
+  run_id: z.string(),
+  workflow_id: z.string(),
+  workflow_name: nullable(z.string()),
+  version: z.number(),
+  environment: z.string(),
+  trigger: z.string(),
+  started_by: z.string(),
+  status: runStatus,
+  waiting_on: z.array(z.unknown()),
+  failure: nullable(failure),
+  created_at: time,
+  started_at: nullable(time),
+  finished_at: nullable(time),
+})
+export const event = z.object({
+  seq: z.number(),
+  event_type: z.string(),
+  step_id: nullable(z.string()),
+  attempt: nullable(z.number()),
+  at: time,
+  data: json,
+})
+export const pat = z.object({
+  id: z.string(),
+  display_name: z.string(),
+  scopes: z.array(z.string()),
+  project_id: z.string(),
+  created_at: time,
+  expires_at: time,
+  last_used_at: nullable(time),
+  revoked_at: nullable(time),
+})

@@ -1,0 +1,121 @@
+import { z } from 'zod'
+import { operation } from './operation.ts'
+import { cursor, done, environment, id, issue, json, limit, name, page, version, workflow } from './shapes.ts'
+
+const graph = z.unknown().describe('{ steps: [ { id, type, instance_id, tool_name, tool_args, depends_on?, condition?, … } ] }')
+const description = z.string().max(2000)
+
+export const list = operation({
+  name: 'workflows.list',
+  http: 'GET /v1/workflows',
+  about: 'Workflows of this project, newest first.',
+  scope: 'workflow:read',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'graphs hold no secret' },
+  input: z.strictObject({ limit, cursor, q: z.string().max(200).optional() }),
+  output: page(workflow),
+  run: ({ runs }, { read }, input) => read((tx) => runs.workflows.list(tx, input)),
+})
+
+export const create = operation({
+  name: 'workflows.create',
+  http: 'POST /v1/workflows',
+  about: 'Create a workflow from a graph. It is a draft until it is published.',
+  scope: 'workflow:write',
+  role: 'project_contributor',
+  effect: 'write',
+  audit: { log: 'workflow.created' },
+  status: 201,
+  idempotent: true,
+  input: z.strictObject({ name, description: description.optional(), graph, run_setup: json.optional() }),
+  output: workflow,
+  run: async ({ runs }, { scope, act }, input) => act(await runs.workflows.create(scope, input), (w) => ({ target: w.id })),
+})
+
+export const get = operation({
+  name: 'workflows.get',
+  http: 'GET /v1/workflows/{id}',
+  about: 'One workflow with its draft graph.',
+  scope: 'workflow:read',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'graphs hold no secret' },
+  input: z.strictObject({ id: id('workflow') }),
+  output: workflow,
+  run: ({ runs }, { read }, input) => read((tx) => runs.workflows.get(tx, input.id)),
+})
+
+export const update = operation({
+  name: 'workflows.update',
+  http: 'PATCH /v1/workflows/{id}',
+  about: 'Change the draft, its name or its description.',
+  scope: 'workflow:write',
+  role: 'project_contributor',
+  effect: 'write',
+  audit: { log: 'workflow.updated' },
+  input: z.strictObject({ id: id('workflow'), name: name.optional(), description: description.nullable().optional(), graph: graph.optional(), run_setup: json.optional() }),
+  output: workflow,
+  run: async ({ runs }, { scope, act }, { id: workflowId, ...input }) => act(await runs.workflows.change(scope, workflowId, input), (w) => ({ target: w.id, details: { changed: Object.keys(input) } })),
+})
+
+export const archive = operation({
+  name: 'workflows.archive',
+  http: 'DELETE /v1/workflows/{id}',
+  about: 'Archive a workflow: it starts no more runs, and those that were stay readable.',
+  scope: 'workflow:write',
+  role: 'project_contributor',
+  effect: 'destroy',
+  audit: { log: 'workflow.archived' },
+  input: z.strictObject({ id: id('workflow') }),
+  output: done,
+  run: async ({ runs }, { act }, input) => {
+    await act((tx) => runs.workflows.archive(tx, input.id), () => ({ target: input.id }))
+    return { ok: true as const }
+  },
+})
+
+export const validate = operation({
+  name: 'workflows.validate',
+  http: 'POST /v1/workflows/{id}/validate',
+  about: 'Dry run: everything that can be said about the draft without calling anything.',
+  scope: 'workflow:read',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'changes nothing and calls nothing' },
+  input: z.strictObject({ id: id('workflow'), environment }),
+  output: z.object({ valid: z.boolean(), checks_performed: z.array(z.string()), issues: z.array(issue) }),
+  run: ({ runs }, { read }, input) => read((tx) => runs.workflows.validate(tx, input.id, input.environment)),
+})
+
+export const versions = operation({
+  name: 'versions.list',
+  http: 'GET /v1/workflows/{id}/versions',
+  about: 'Published versions, newest first.',
+  scope: 'workflow:read',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'graphs hold no secret' },
+  input: z.strictObject({ id: id('workflow'), limit, cursor }),
+  output: page(version),
+  run: ({ runs }, { read }, input) => read((tx) => runs.workflows.versions(tx, input.id, input.limit, input.cursor)),
+})
+
+export const publish = operation({
+  name: 'versions.publish',
+  http: 'POST /v1/workflows/{id}/versions',
+  about: 'Publish the draft as an immutable version. Runs execute the latest one.',
+  scope: 'workflow:write',
+  role: 'project_contributor',
+  effect: 'write',
+  audit: { log: 'workflow.published' },
+  status: 201,
+  idempotent: true,
+  input: z.strictObject({ id: id('workflow'), changelog: z.string().max(5000).optional(), environment }),
+  output: version,
+  run: async ({ runs }, { scope, act, caller, read }, input) =>
+    act(await runs.workflows.publish(scope, input.id, { changelog: input.changelog, environment: input.environment, publishedBy: caller.actor }, read), (v) => ({
+      target: input.id,
+      details: { version: v.version },
+    })),
+})

@@ -1,0 +1,107 @@
+/** A run as this process knows it, and how it is read from and written to the database. */
+import type { Db, Scope, Tx } from '../base/db.ts'
+import { Fault } from '../base/errors.ts'
+import type { CallRecord } from '../tools/index.ts'
+import type { Command, Entry } from './decide.ts'
+import { type Graph, parseGraph } from './graph.ts'
+import { type Failure, type NewEvent, type RunChange, type RunStatus, type RunTable, rows, type StepChange, type StepTable } from './rows.ts'
+
+export interface LiveRun {
+  id: string
+  scope: Scope
+  actor: string
+  environment: string
+  graph: Graph
+  input: unknown
+  excluded: ReadonlySet<string>
+  fence: number
+  lastSeq: number
+  status: RunStatus
+  command: Command
+  failure: Failure | null
+  journal: Map<string, Entry>
+  /** What templates see of the steps. */
+  steps: Record<string, { input?: unknown; result?: unknown }>
+}
+
+/** Somebody else works on the run now. Whoever meets this stops, and writes nothing more. */
+export class Superseded extends Error {}
+
+/** What one write carries. */
+export interface Pending {
+  events: NewEvent[]
+  steps: Map<string, StepChange>
+  calls: CallRecord[]
+}
+export const nothingPending = (): Pending => ({ events: [], steps: new Map(), calls: [] })
+
+export function live(row: Omit<RunTable, 'finished_at' | 'waiting_on' | 'failure' | 'command' | 'touched_at'> & Partial<RunTable>, graph: Graph): LiveRun {
+  return {
+    id: row.id,
+    scope: { workspace: row.workspace_id, project: row.project_id },
+    actor: row.started_by,
+    environment: row.environment,
+    graph,
+    input: row.input,
+    excluded: excludedSteps(graph, row.options),
+    fence: row.fence,
+    lastSeq: row.last_seq,
+    status: row.status,
+    command: row.command ?? 'none',
+    failure: row.failure ?? null,
+    journal: new Map(),
+    steps: Object.create(null) as LiveRun['steps'],
+  }
+}
+
+/** With `trigger_steps` only those run; `excluded_step_ids` never do. */
+function excludedSteps(graph: Graph, options: RunTable['options']): ReadonlySet<string> {
+  const only = options.trigger_steps
+  const excluded = new Set(options.excluded_step_ids ?? [])
+  if (only) for (const step of graph.steps) if (!only.includes(step.id)) excluded.add(step.id)
+  return excluded
+}
+
+/** Takes the run over and reads all that is known. Undefined: it has ended, or is gone. */
+export async function takeOver(db: Db, scope: Scope, runId: string): Promise<LiveRun | undefined> {
+  return db.tx(scope, async (tx) => {
+    const row = await rows.lockRun(tx, runId)
+    if (!row || ['completed', 'failed', 'stopped'].includes(row.status)) return undefined
+    const version = await rows.version(tx, row.workflow_id, row.version)
+    if (!version) throw new Fault('INTERNAL', `run ${runId} has no version ${row.version} to go on with`)
+    const mine = await rows.takeOver(tx, runId)
+    const run = live(mine!, parseGraph(version.graph))
+    for (const step of await rows.steps(tx, runId)) remember(run, step)
+    return run
+  })
+}
+
+function remember(run: LiveRun, step: StepTable): void {
+  const detail = step.detail ?? {}
+  const { attempt } = step
+  run.journal.set(
+    step.step_id,
+    step.state === 'retrying'
+      ? { state: 'retrying', attempt, retry_at: Number(detail.retry_at ?? 0) }
+      : step.state === 'waiting'
+        ? { state: 'waiting', attempt, kind: detail.kind as never }
+        : step.state === 'skipped'
+          ? { state: 'skipped', reason: detail.reason as never }
+          : ({ state: step.state, attempt } as Entry),
+  )
+  if (step.state === 'completed' || step.input !== null) run.steps[step.step_id] = { input: step.input, ...(step.state === 'completed' ? { result: step.result } : {}) }
+}
+
+/** Writes what is pending, in one transaction. Throws Superseded when the run is somebody else's by now. */
+export async function write(tx: Tx, run: LiveRun, pending: Pending, change: Omit<RunChange, 'command'>): Promise<void> {
+  const expected = run.lastSeq + pending.events.length
+  const done = await rows.write(tx, run.scope, { runId: run.id, fence: run.fence, lastSeq: run.lastSeq }, change, pending.events, [...pending.steps.values()], pending.calls)
+  if (!done) {
+    // The very same write may have been committed before the answer was lost (the connection was cut after COMMIT).
+    const row = await rows.run(tx, run.id)
+    if (row?.fence !== run.fence || row.last_seq !== expected) throw new Superseded(run.id)
+    run.command = row.command
+  } else run.command = done.command
+  run.lastSeq = expected
+  run.status = change.status
+}

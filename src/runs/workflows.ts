@@ -1,0 +1,177 @@
+/** Workflows: drafts that people edit, and the immutable versions that runs execute. */
+import type { Scope, Tx } from '../base/db.ts'
+import { Fault, fail } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
+import { type Page, pageOf, readCursor } from '../base/page.ts'
+import type { Tools } from '../tools/index.ts'
+import { type Draft, type Graph, parseDraft, parseGraph } from './graph.ts'
+import { type FindStored, refuseSecrets } from './guard.ts'
+import { jsonText, rows, type WorkflowRow } from './rows.ts'
+import { instancesNamed, type Validation, validate } from './validate.ts'
+
+export interface WorkflowFacts {
+  id: string
+  name: string
+  description: string | null
+  graph: unknown
+  run_setup: unknown
+  latest_version: number | null
+  archived: boolean
+  created_at: string
+  updated_at: string
+}
+export interface VersionFacts {
+  version: number
+  workflow_id: string
+  changelog: string | null
+  published_by: string
+  published_at: string
+  graph_snapshot: unknown
+}
+
+const show = (w: WorkflowRow): WorkflowFacts => ({
+  id: w.id,
+  name: w.name,
+  description: w.description,
+  graph: w.graph,
+  run_setup: w.run_setup,
+  latest_version: w.latest_version,
+  archived: w.archived_at !== null,
+  created_at: w.created_at.toISOString(),
+  updated_at: w.updated_at.toISOString(),
+})
+
+export function createWorkflows(deps: { tools: Tools; findStored: FindStored; now: () => number }) {
+  const { tools, now } = deps
+  const must = async (tx: Tx, id: string): Promise<WorkflowRow> => (await rows.workflow(tx, id)) ?? fail('NOT_FOUND', `there is no workflow ${id}`)
+
+  /** What keeps a draft from being saved at all: its shape, and a secret in it. The rest is for `check` to tell. */
+  async function readDraft(scope: Scope, raw: unknown): Promise<Draft> {
+    await refuseSecrets(deps.findStored, scope, raw, 'graph')
+    return parseDraft(raw)
+  }
+  async function check(tx: Tx, graph: Draft | Graph, environment: string): Promise<Validation> {
+    const { ids, server_urls } = instancesNamed(graph)
+    return validate(graph, await tools.lookups(tx, ids, server_urls, environment))
+  }
+
+  return {
+    must,
+    check,
+
+    async create(scope: Scope, input: { name: string; description?: string | undefined; graph: unknown; run_setup?: unknown }): Promise<(tx: Tx) => Promise<WorkflowFacts>> {
+      const graph = await readDraft(scope, input.graph)
+      if (input.run_setup !== undefined) await refuseSecrets(deps.findStored, scope, input.run_setup, 'run_setup')
+      return async (tx) =>
+        show(
+          (await rows.insertWorkflow(tx, {
+            id: newId('wf', now()),
+            workspace_id: scope.workspace,
+            project_id: scope.project,
+            name: input.name,
+            description: input.description ?? null,
+            graph: jsonText(graph),
+            run_setup: input.run_setup === undefined ? null : jsonText(input.run_setup),
+          }))!,
+        )
+    },
+
+    async get(tx: Tx, id: string): Promise<WorkflowFacts> {
+      return show(await must(tx, id))
+    },
+
+    async list(tx: Tx, f: { limit: number; cursor?: string | undefined; q?: string | undefined }): Promise<Page<WorkflowFacts>> {
+      const found = await rows.workflows(tx, { limit: f.limit + 1, before: readCursor(f.cursor), q: f.q })
+      return pageOf(found, f.limit, (r) => r.id, show)
+    },
+
+    async change(scope: Scope, id: string, input: { name?: string | undefined; description?: string | null | undefined; graph?: unknown; run_setup?: unknown }): Promise<(tx: Tx) => Promise<WorkflowFacts>> {
+      const graph = input.graph === undefined ? undefined : await readDraft(scope, input.graph)
+      if (input.run_setup !== undefined) await refuseSecrets(deps.findStored, scope, input.run_setup, 'run_setup')
+      return async (tx) => {
+        const row = await must(tx, id)
+        if (row.archived_at) fail('CONFLICT', `the workflow ${row.name} is archived`)
+        const next = await rows.updateWorkflow(tx, id, {
+          ...(input.name === undefined ? {} : { name: input.name }),
+          ...(input.description === undefined ? {} : { description: input.description }),
+          ...(graph === undefined ? {} : { graph: jsonText(graph) }),
+          ...(input.run_setup === undefined ? {} : { run_setup: jsonText(input.run_setup) }),
+          updated_at: new Date(now()),
+        })
+        return show(next!)
+      }
+    },
+
+    async archive(tx: Tx, id: string): Promise<void> {
+      await must(tx, id)
+      await rows.updateWorkflow(tx, id, { archived_at: new Date(now()), updated_at: new Date(now()) })
+    },
+
+    async validate(tx: Tx, id: string, environment: string): Promise<Validation> {
+      return check(tx, parseDraft((await must(tx, id)).graph), environment)
+    },
+
+    /** An immutable snapshot of the draft, if nothing is wrong with it. */
+    async publish(scope: Scope, id: string, input: { changelog?: string | undefined; environment: string; publishedBy: string }, read: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>): Promise<(tx: Tx) => Promise<VersionFacts>> {
+      const draft = await read((tx) => must(tx, id))
+      await refuseSecrets(deps.findStored, scope, draft.graph, 'graph')
+      return async (tx) => {
+        const row = (await rows.lockWorkflow(tx, id)) ?? fail('NOT_FOUND', `there is no workflow ${id}`)
+        if (row.archived_at) fail('CONFLICT', `the workflow ${row.name} is archived`)
+        if (jsonText(row.graph) !== jsonText(draft.graph)) fail('CONFLICT', 'the draft was changed while it was being published', { hint: 'Publish again.' })
+        const verdict = await check(tx, parseDraft(row.graph), input.environment)
+        const errors = verdict.issues.filter((i) => i.severity === 'error')
+        if (errors.length > 0)
+          throw new Fault('GRAPH_INVALID', `${errors[0]?.message ?? 'the graph is not valid'}${errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''}`, { details: { issues: verdict.issues } })
+        const graph = parseGraph(row.graph)
+        const version = (row.latest_version ?? 0) + 1
+        const snapshot = await rows.insertVersion(tx, {
+          workspace_id: scope.workspace,
+          project_id: scope.project,
+          workflow_id: id,
+          version,
+          graph: jsonText(graph),
+          changelog: input.changelog ?? null,
+          published_by: input.publishedBy,
+        })
+        await rows.updateWorkflow(tx, id, { latest_version: version })
+        return showVersion(snapshot!)
+      }
+    },
+
+    async versions(tx: Tx, id: string, limit: number, cursor: string | undefined): Promise<Page<VersionFacts>> {
+      await must(tx, id)
+      const before = readCursor(cursor)
+      const found = await rows.versions(tx, id, limit + 1, before === null ? null : Number(before))
+      return pageOf(found, limit, (r) => String(r.version), showVersion)
+    },
+
+    /** Workflows and steps that name one of the instances, in the draft or in the latest version. */
+    async naming(tx: Tx, instanceIds: readonly string[]) {
+      if (instanceIds.length === 0) return []
+      const found = await rows.naming(tx, instanceIds)
+      return found.map((w) => ({
+        workflow_id: w.id,
+        name: w.name,
+        published_version: w.version,
+        steps: [...new Set([...stepsNaming(w.graph, instanceIds), ...stepsNaming(w.published, instanceIds)])],
+      }))
+    },
+  }
+}
+export type Workflows = ReturnType<typeof createWorkflows>
+
+type VersionRow = NonNullable<Awaited<ReturnType<typeof rows.version>>>
+const showVersion = (v: VersionRow): VersionFacts => ({
+  version: v.version,
+  workflow_id: v.workflow_id,
+  changelog: v.changelog,
+  published_by: v.published_by,
+  published_at: v.published_at.toISOString(),
+  graph_snapshot: v.graph,
+})
+
+function stepsNaming(graph: unknown, instanceIds: readonly string[]): string[] {
+  const steps = (graph as { steps?: { id: string; instance_id?: string }[] } | null)?.steps ?? []
+  return steps.filter((s) => s.instance_id !== undefined && instanceIds.includes(s.instance_id)).map((s) => s.id)
+}

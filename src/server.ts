@@ -1,0 +1,222 @@
+/** The only file that knows every room: builds them, starts them, stops them. */
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer as createNetServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { getRequestListener } from '@hono/node-server'
+import pg from 'pg'
+import { createAccess } from './access/index.ts'
+import { createDb, openPool } from './base/db.ts'
+import { createEgress } from './base/egress.ts'
+import { Fault } from './base/errors.ts'
+import { newId } from './base/ids.ts'
+import { lockDirectory } from './base/lock.ts'
+import { createLog, type Logger } from './base/log.ts'
+import { migrate } from './base/migrate.ts'
+import { startPostgres } from './base/postgres.ts'
+import { createBindings } from './bindings/index.ts'
+import type { Config } from './config.ts'
+import { createConnections } from './connections/index.ts'
+import { loadConnectors } from './connectors/load.ts'
+import { seedDemo } from './demo.ts'
+import { createHttp, type Readiness } from './faces/http.ts'
+import { createInvoke, operations, type Rooms } from './operations/index.ts'
+import { createRuns, ENGINE_POOL } from './runs/index.ts'
+import { createTools } from './tools/index.ts'
+import { createVault } from './vault/index.ts'
+
+export const VERSION = '0.1.0'
+/** Connections of our own to the database: enough to keep two cores busy, few enough for a small server. */
+const APP_POOL = 16
+/** How often the root key is looked at again, and wrap counts are written down. */
+const VAULT_CHECK_MS = 60_000
+/** A client that sends its headers slower than this is not waited for. */
+const HEADERS_MS = 15_000
+const REQUEST_MS = 60_000
+const MIGRATIONS = new URL('../migrations/', import.meta.url)
+
+export interface Deps {
+  now?: () => number
+  random?: () => number
+  fault?: (point: string) => void | Promise<void>
+  /** One line for whoever watches the start. */
+  say?: (line: string) => void
+}
+
+export interface Runtime {
+  url: string
+  log: Logger
+  rooms: Rooms
+  demoRunId: string | null
+  sealed: string | null
+  stop(): Promise<void>
+}
+
+export async function startRuntime(config: Config, deps: Deps = {}): Promise<Runtime> {
+  const { now = Date.now, random = Math.random, say = () => undefined } = deps
+  const undo: (() => unknown)[] = []
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  try {
+    if (!existsSync(config.dataDir)) mkdirSync(config.dataDir, { recursive: true, mode: 0o711 })
+    const lock = lockDirectory(config.dataDir)
+    undo.push(() => lock.release())
+    const log = createLog(config.logLevel, config.logFile === '-' ? 2 : (config.logFile ?? join(config.dataDir, 'agentruntime.log')))
+
+    const database = await openDatabase(config, log, say)
+    undo.push(database.stop)
+    const { role } = await migrate(database.connection, MIGRATIONS, say)
+    const pool = openPool(database.connection, role, APP_POOL)
+    const enginePool = new pg.Pool({ ...database.connection, max: ENGINE_POOL, application_name: 'agentruntime-engine', keepAlive: true })
+    enginePool.on('error', () => undefined)
+    undo.push(() => Promise.all([pool.end(), enginePool.end()]))
+    const db = createDb(pool)
+
+    let ownPort = 0
+    const egress = createEgress({
+      allowPrivate: config.allowPrivate,
+      ownListeners: () => [{ address: config.host === 'localhost' ? '127.0.0.1' : config.host, port: ownPort }, ...database.listeners],
+      onRefusal: (refusal) => log.warn(refusal, 'egress refused'),
+    })
+    undo.push(() => egress.close())
+
+    const connectors = await loadConnectors()
+    const fault = deps.fault ? { fault: deps.fault } : {}
+    const vault = createVault({ db, rootSource: config.rootKey, egress, now, localRoot: join(config.dataDir, 'files'), ...fault })
+    undo.push(() => vault.close())
+    const vaultState = await vault.keeping.unlock()
+    if (vaultState.state === 'open' && vaultState.warning) say(vaultState.warning)
+    const checking = setInterval(() => void vault.check().catch((error: Error) => log.warn({ problem: error.message }, 'the vault check failed')), VAULT_CHECK_MS).unref()
+    undo.push(() => clearInterval(checking))
+
+    const access = createAccess({ db, now })
+    const connections = createConnections({ db, vault: vault.lending, connectors, now })
+    const bindings = createBindings({ db, connectors, now })
+    const tools = createTools({ db, bindings, connections, now })
+    const runs = createRuns({
+      db,
+      enginePool,
+      executorId: executorId(config.dataDir),
+      tools,
+      findStored: async ({ workspace }) => {
+        const matcher = await vault.findStored(workspace)
+        return (text) => matcher.contains(text)
+      },
+      now,
+      random,
+      log,
+      ...fault,
+    })
+    undo.push(() => access.close(), () => connections.close(), () => tools.close())
+
+    const rooms: Rooms = { access, connections, bindings, tools, runs, vault: vault.keeping, db }
+    const invoke = createInvoke(rooms, { now })
+    let engineUp = false
+    const readiness = async (): Promise<Readiness> => {
+      const state = vault.keeping.state()
+      const checks: Readiness['checks'] = {
+        database: await db.ping().then(() => ({ ok: true }), () => ({ ok: false, problem: 'the database does not answer' })),
+        vault: state.state === 'open' ? { ok: true, key_id: state.keyId } : { ok: false, problem: state.message, key_id: state.keyId, expected_key_ids: state.expectedKeyIds },
+        engine: engineUp ? { ok: true } : { ok: false, problem: 'the engine has not started' },
+      }
+      return { ready: Object.values(checks).every((c) => c.ok), checks }
+    }
+    const http = createHttp({ operations, invoke, access, readiness, log, now, version: VERSION })
+    const listener = createNetServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS }, getRequestListener(http.fetch))
+    ownPort = await listen(listener, config)
+    const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${ownPort}`
+
+    await runs.launch()
+    engineUp = true
+    // Order on the way down: no new requests, then runs write down what is in flight, then the rest.
+    undo.push(
+      () => runs.close(),
+      () => new Promise<void>((resolve) => {
+        listener.close(() => resolve())
+        listener.closeIdleConnections()
+        setTimeout(() => listener.closeAllConnections(), 5_000).unref()
+      }),
+    )
+
+    const founding = await access.founding()
+    if (config.ownerPatFile) await writeOwnerPat(config.ownerPatFile, rooms, founding.owner, now)
+    let demoRunId: string | null = null
+    if (config.demo && founding.fresh && vaultState.state === 'open') demoRunId = await seedDemo({ invoke, rooms, owner: founding.owner, root: join(config.dataDir, 'files') })
+    return { url, log, rooms, demoRunId, sealed: vaultState.state === 'sealed' ? vaultState.message : null, stop }
+  } catch (error) {
+    await stop().catch(() => undefined)
+    throw error
+  }
+}
+
+interface Database {
+  connection: pg.ClientConfig
+  listeners: { address: string; port: number }[]
+  stop: () => Promise<void>
+}
+
+async function openDatabase(config: Config, log: Logger, say: (line: string) => void): Promise<Database> {
+  if (config.databaseUrl !== null) return { connection: { connectionString: config.databaseUrl, connectionTimeoutMillis: 10_000 }, listeners: [], stop: async () => undefined }
+  const options = { dataDir: join(config.dataDir, 'postgres'), log: (line: string) => log.info({ postgres: line }, 'postgres') }
+  if (!existsSync(options.dataDir)) say('setting up PostgreSQL in the data directory')
+  let server = await startPostgres(options)
+  let stopping = false
+  const watch = () =>
+    server.onExit((why) => {
+      if (stopping) return
+      log.error({ why }, 'PostgreSQL ended; starting it again')
+      startPostgres(options).then(
+        (next) => {
+          server = next
+          watch()
+        },
+        (error: Error) => log.fatal({ problem: error.message }, 'PostgreSQL does not start again'),
+      )
+    })
+  watch()
+  const { connection } = server
+  return {
+    connection,
+    listeners: connection.host.startsWith('/') ? [] : [{ address: connection.host, port: connection.port }],
+    stop: async () => {
+      stopping = true
+      await server.stop()
+    },
+  }
+}
+
+/** Stable for a data directory: only one process has it at a time, so its runs are its own again after a restart. */
+function executorId(dataDir: string): string {
+  const file = join(dataDir, 'executor-id')
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim()
+  const id = newId('exec')
+  writeFileSync(file, `${id}\n`, { mode: 0o600 })
+  return id
+}
+
+async function writeOwnerPat(file: string, { access, db }: Rooms, owner: Awaited<ReturnType<Rooms['access']['founding']>>['owner'], now: () => number): Promise<void> {
+  if (existsSync(file)) {
+    const there = readFileSync(file, 'utf8').trim()
+    if (await access.authenticate(there, null).then(() => true, () => false)) return // still good: a restart makes no second one
+  }
+  const { token } = await db.tx({ workspace: owner.workspace, project: owner.project }, (tx) =>
+    access.createPat(tx, owner, { display_name: `owner, ${new Date(now()).toISOString().slice(0, 10)}-${randomBytes(2).toString('hex')}`, scopes: owner.scopes, expires_in_days: 90 }),
+  )
+  try {
+    writeFileSync(file, `${token}\n`, { mode: 0o600 })
+  } catch (error) {
+    throw new Fault('INVALID_INPUT', `the token cannot be written to ${file} (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+function listen(server: ReturnType<typeof createNetServer>, config: Config): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'EADDRINUSE' ? `port ${config.port} on ${config.host} is in use` : `cannot listen on ${config.host}:${config.port} (${error.code})`
+      reject(new Fault('CONFLICT', why, { hint: '--port 0 picks a free one.' }))
+    })
+    server.listen(config.port, config.host, () => resolve((server.address() as AddressInfo).port))
+  })
+}

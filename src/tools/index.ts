@@ -1,0 +1,166 @@
+/** One tool call: resolve the binding, check the input, lend the credential, run, check the output, write a record. */
+import type { Bindings } from '../bindings/index.ts'
+import { missingScopes } from '../bindings/index.ts'
+import type { Db, Scope, Tx } from '../base/db.ts'
+import { Fault, type FaultCode, fail } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
+import { waitFor } from '../connections/index.ts'
+import type { Connections } from '../connections/index.ts'
+import type { Connector, Tool, ToolContext } from '../connectors/contract.ts'
+import { checkArguments } from './check.ts'
+import { createRecorder } from './record.ts'
+import { type CallRecord, rows } from './rows.ts'
+
+export type { CallRecord }
+export { checkArguments }
+
+/** A call that says nothing else may take this long: vendors' own limits are at 30 s or below. */
+export const CALL_TIMEOUT_MS = 60_000
+
+export interface CallRequest {
+  scope: Scope
+  actor: string
+  instanceId: string
+  tool: string
+  args: unknown
+  environment: string
+  /** The same for every try of the same step of the same run; upstreams that know idempotency keys get it. */
+  key: string
+  signal: AbortSignal
+  timeoutMs?: number
+  run?: { runId: string; stepId: string; attempt: number }
+}
+export type Outcome = { ok: true; output: unknown; record: CallRecord } | { ok: false; fault: Fault; record: CallRecord }
+
+export function createTools(deps: { db: Db; bindings: Bindings; connections: Connections; now: () => number }) {
+  const { bindings, connections, now } = deps
+  const recorder = createRecorder(deps.db)
+
+  const toolOf = (connector: Connector, name: string): Tool =>
+    (Object.hasOwn(connector.tools, name) ? connector.tools[name] : undefined) ??
+    fail('TOOL_REFUSED', `${connector.title} has no tool ${name.slice(0, 80)}`, { hint: `Its tools: ${Object.keys(connector.tools).join(', ')}.` })
+
+  /** Never throws: the outcome carries the fault, and the record of the call either way. */
+  async function attempt(request: CallRequest): Promise<Outcome> {
+    const { scope } = request
+    const began = performance.now()
+    const at = new Date(now())
+    let connectionId: string | null = null
+    let version: number | null = null
+    const record = (outcome: CallRecord['outcome'], code: FaultCode | null): CallRecord => ({
+      id: newId('call', at.getTime()),
+      workspace_id: scope.workspace,
+      project_id: scope.project,
+      at,
+      actor: request.actor,
+      run_id: request.run?.runId ?? null,
+      step_id: request.run?.stepId ?? null,
+      attempt: request.run?.attempt ?? null,
+      instance_id: request.instanceId,
+      tool: request.tool,
+      connection_id: connectionId,
+      credential_version: version,
+      duration_ms: Math.round(performance.now() - began),
+      outcome,
+      code,
+      call_key: request.key,
+    })
+    const timeout = AbortSignal.timeout(request.timeoutMs ?? CALL_TIMEOUT_MS)
+    const signal = AbortSignal.any([request.signal, timeout])
+    try {
+      const binding = await bindings.resolve(scope, request.instanceId, request.environment)
+      const tool = toolOf(binding.connector, request.tool)
+      const input = checkArguments(tool.input, request.args ?? {}, argumentNames(tool))
+      const lent = await connections.lend(scope, { connectionId: binding.connectionId, connector: binding.connector, config: binding.config, signal })
+      connectionId = lent.connectionId
+      version = lent.credentialVersion
+      const missing = missingScopes(tool, lent.grantedScopes)
+      if (missing.length > 0)
+        fail('SCOPE_MISSING', `${request.tool} needs ${missing.join(', ')}, which this connection was not granted`, { details: { missing_scopes: missing, connection_id: connectionId } })
+      const context: ToolContext = { fetch: lent.fetch, db: lent.db, base: lent.base, key: request.key, config: binding.config, signal, wait: waitFor(signal) }
+      const output = await ended(tool.run(context, input as never), signal)
+      const checked = tool.output.safeParse(output)
+      if (!checked.success) fail('MCP_TOOL_FAILED', `${request.tool} answered in a shape that it does not promise`, { details: { connector: binding.connector.slug }, maybeDone: true })
+      return { ok: true, output: checked.data, record: record('ok', null) }
+    } catch (error) {
+      const fault = asFault(error, timeout.aborted, request)
+      if (connectionId && version && (fault.code === 'CREDENTIAL_REJECTED' || fault.code === 'UNDECRYPTABLE'))
+        await connections.rejected(scope, connectionId, version, fault.code === 'UNDECRYPTABLE' ? 'undecryptable' : 'key_rejected').catch(() => undefined)
+      return { ok: false, fault, record: record(fault.maybeDone ? 'unknown' : 'failed', fault.code) }
+    }
+  }
+
+  /** What a retry loop must know about one call. A tool that cannot be found is taken for one that must not be repeated. */
+  async function traits(call: Pick<CallRequest, 'scope' | 'instanceId' | 'environment' | 'tool' | 'args'>): Promise<{ effect: Tool['effect'] | null; repeatable: boolean }> {
+    try {
+      const { connector } = await bindings.resolve(call.scope, call.instanceId, call.environment)
+      const tool = toolOf(connector, call.tool)
+      if (typeof tool.repeatable === 'boolean') return { effect: tool.effect, repeatable: tool.repeatable }
+      return { effect: tool.effect, repeatable: tool.repeatable(checkArguments(tool.input, call.args ?? {}, []) as never) }
+    } catch {
+      return { effect: null, repeatable: false }
+    }
+  }
+
+  return {
+    attempt,
+    toolOf,
+    traits,
+
+    /** What a graph's names stand for in an environment, with the state of the connections behind them. */
+    async lookups(tx: Tx, ids: readonly string[], serverUrls: readonly string[], environment: string) {
+      const found = await bindings.forGraph(tx, ids, serverUrls, environment)
+      const known = await connections.some(tx, [...new Set(found.map((i) => i.connectionId).filter((id) => id !== null))])
+      const facts = found.map((i) => ({
+        id: i.id,
+        name: i.name,
+        serverUrl: i.serverUrl,
+        connector: i.connector,
+        hasProfile: i.hasProfile,
+        needsConnection: i.connector.auth.kind !== 'none',
+        connection: i.connectionId === null ? null : (known.get(i.connectionId) ?? null),
+      }))
+      return {
+        instances: new Map(facts.map((f) => [f.id, f])),
+        byServerUrl: new Map(facts.filter((f) => f.hasProfile).toReversed().map((f) => [f.serverUrl, f])),
+      }
+    },
+
+    /** A call outside a run. Throws its fault. */
+    async call(request: CallRequest): Promise<unknown> {
+      const outcome = await attempt(request)
+      const stored = recorder.write(outcome.record)
+      if ((await traits(request)).effect !== 'read') await stored
+      if (!outcome.ok) throw outcome.fault
+      return outcome.output
+    },
+
+    recordInTransaction: (tx: Tx, records: readonly CallRecord[]) => recorder.inTransaction(tx, records),
+    callsOfConnection: (tx: Tx, connectionId: string, limit: number) => rows.ofConnection(tx, connectionId, limit),
+    close: () => recorder.flush(),
+  }
+}
+export type Tools = ReturnType<typeof createTools>
+
+export const argumentNames = (tool: Tool): string[] => Object.keys((tool.input as { shape?: Record<string, unknown> }).shape ?? {})
+
+/** Ends when the work ends or the signal fires, whichever is first: a tool that ignores its signal cannot hold the caller. */
+function ended<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) {
+    work.catch(() => undefined)
+    return Promise.reject(signal.reason)
+  }
+  return new Promise((resolve, reject) => {
+    const gone = () => reject(signal.reason)
+    signal.addEventListener('abort', gone, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', gone))
+  })
+}
+
+function asFault(error: unknown, timedOut: boolean, request: CallRequest): Fault {
+  if (timedOut && !request.signal.aborted)
+    return new Fault('STEP_TIMED_OUT', `${request.tool} did not answer within ${Math.round((request.timeoutMs ?? CALL_TIMEOUT_MS) / 1000)} s`, { cause: error, maybeDone: true })
+  if (request.signal.aborted) return new Fault('RUN_STOPPED', `${request.tool} was cancelled`, { cause: error, maybeDone: true })
+  if (error instanceof Fault) return error
+  return new Fault('MCP_TOOL_FAILED', `${request.tool} failed in an unexpected way`, { cause: error, maybeDone: true })
+}

@@ -1,0 +1,113 @@
+/**
+ * One request with a credential in it. The order is the point: is this host allowed, and only then open, place, send, scrub.
+ * A mistake further up never decrypts, because the host is refused before the ciphertext is read.
+ */
+import { Fault, fail } from '../base/errors.ts'
+import type { Egress } from '../base/egress.ts'
+import type { Put } from './recipe.ts'
+import { createScrubber, type Scrubber } from './scrub.ts'
+import type { Owned, Sealed } from './sealed.ts'
+
+export interface Recipe {
+  put: Put
+  /** Hosts (with port, where it is not 443) that this credential may go to. */
+  hosts: readonly string[]
+  /** What was entered beside the secret and is none: a header's name. */
+  publicFields: Readonly<Record<string, unknown>>
+}
+export interface Outgoing {
+  url: string
+  init?: RequestInit | undefined
+}
+
+/** Redirects on the same host that a reading request follows (RFC 9110 §15.4). To another host nothing is ever followed. */
+const MAX_REDIRECTS = 3
+
+export function createSend(deps: { sealed: Pick<Sealed, 'read'>; egress: Pick<Egress, 'fetch'>; fault?: ((point: string) => void | Promise<void>) | undefined }) {
+  return async function send(ref: Owned, recipe: Recipe, request: Outgoing): Promise<Response> {
+    let url = URL.parse(request.url) ?? fail('INVALID_INPUT', 'that is not a URL')
+    refuseHost(url, recipe.hosts)
+    const values = await deps.sealed.read(ref)
+    const scrub = createScrubber(Object.values(values))
+    const method = (request.init?.method ?? 'GET').toUpperCase()
+    for (let hops = 0; ; hops++) {
+      const headers = new Headers(request.init?.headers)
+      const target = place(recipe, values, url, headers)
+      let response: Response
+      try {
+        response = await deps.egress.fetch(target.href, { ...request.init, method, headers, redirect: 'manual' })
+      } catch (error) {
+        throw scrubFault(error, scrub)
+      }
+      const next = redirectOf(response, url)
+      if (next === null || hops >= MAX_REDIRECTS || (method !== 'GET' && method !== 'HEAD') || !recipe.hosts.includes(next.host) || next.protocol !== url.protocol)
+        return scrubbed(response, scrub)
+      await response.body?.cancel()
+      url = next
+    }
+  }
+}
+export type Send = ReturnType<typeof createSend>
+
+function refuseHost(url: URL, hosts: readonly string[]): void {
+  if (hosts.includes(url.host)) return
+  throw new Fault('EGRESS_BLOCKED', `this credential may not go to ${url.host}`, {
+    hint: `It may go to ${hosts.join(', ') || 'no host at all'}.`,
+    details: { host: url.host, rule: 'credential-hosts' },
+  })
+}
+
+/** Puts the credential where the recipe says, replacing whatever the caller has put there. Returns the URL to call. */
+function place(recipe: Recipe, values: Record<string, string>, url: URL, headers: Headers): URL {
+  const { put } = recipe
+  const value = (field: string): string => values[field] ?? fail('CREDENTIAL_MALFORMED', `the connection has no ${field}`, { hint: 'Replace its credential.' })
+  const name = (n: string | { field: string }): string =>
+    typeof n === 'string' ? n : typeof recipe.publicFields[n.field] === 'string' ? (recipe.publicFields[n.field] as string) : fail('CREDENTIAL_MALFORMED', `the connection does not say ${n.field}`)
+  if (put.in === 'query') {
+    const out = new URL(url)
+    out.searchParams.set(name(put.name), value(put.field))
+    return out
+  }
+  if (put.in === 'basic') {
+    const user = values[put.user] ?? recipe.publicFields[put.user] ?? ''
+    headers.set('authorization', `Basic ${Buffer.from(`${user}:${value(put.password)}`).toString('base64')}`)
+    return url
+  }
+  const header = put.prefix + value(put.field)
+  if (/[^\x20-\x7e\x80-\xff]/.test(header)) fail('CREDENTIAL_MALFORMED', `the stored ${put.field} has characters that no header can carry`)
+  headers.set(name(put.name), header)
+  return url
+}
+
+function redirectOf(response: Response, from: URL): URL | null {
+  if (response.status < 300 || response.status >= 400) return null
+  const location = response.headers.get('location')
+  return location === null ? null : URL.parse(location, from.href)
+}
+
+/** What comes back, with the credential taken out of body and headers. */
+async function scrubbed(response: Response, scrub: Scrubber): Promise<Response> {
+  const headers = new Headers()
+  for (const [name, value] of response.headers) headers.append(name, scrub.text(value))
+  headers.delete('content-length')
+  let body: Buffer | null
+  try {
+    body = response.body === null ? null : scrub.bytes(Buffer.from(await response.arrayBuffer()))
+  } catch (error) {
+    throw scrubFault(error, scrub)
+  }
+  const empty = body === null || response.status === 204 || response.status === 205 || response.status === 304
+  return new Response(empty ? null : (body as Uint8Array<ArrayBuffer>), { status: response.status, statusText: scrub.text(response.statusText), headers })
+}
+
+function scrubFault(error: unknown, scrub: Scrubber): unknown {
+  if (!(error instanceof Fault)) return error
+  const { code, hint, details, retryAfter, maybeDone } = error
+  return new Fault(code, scrub.text(error.message), {
+    ...(hint ? { hint: scrub.text(hint) } : {}),
+    ...(details ? { details: scrub.json(details) } : {}),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+    maybeDone,
+  })
+}
+export { scrubFault }

@@ -1,0 +1,58 @@
+/** A tool's context without a vault: places a made-up credential by the connector's recipe, and waits for nothing. */
+import { Fault } from '../../src/base/errors.ts'
+import type { Connector, Put, SqlSession, ToolContext } from '../../src/connectors/contract.ts'
+
+export interface TestContext extends ToolContext {
+  /** Milliseconds that somebody wanted to wait. */
+  waits: number[]
+}
+
+const NO_DB = new Proxy({} as SqlSession, {
+  get: () => {
+    throw new Error('this connector has no database')
+  },
+})
+
+export function toolContext(
+  c: Connector,
+  made: { credentials: Record<string, string>; config: Record<string, unknown>; service?: string; signal?: AbortSignal },
+): TestContext {
+  if (c.auth.kind !== 'api_key') throw new Error(`${c.slug} takes no key`)
+  const service = c.auth.services[made.service ?? 'api_key']
+  if (service === undefined) throw new Error(`${c.slug} has no service ${made.service}`)
+  const config = c.config.parse(made.config) as Record<string, unknown>
+  const base = String(config[c.baseKey] ?? c.base).replace(/\/$/, '')
+  const signal = made.signal ?? new AbortController().signal
+  const waits: number[] = []
+  const send = async (pathOrUrl: string, init: RequestInit = {}): Promise<Response> => {
+    const url = new URL(pathOrUrl.startsWith('/') ? base + pathOrUrl : pathOrUrl)
+    if (url.host !== new URL(base).host && !c.hosts.includes(url.host))
+      throw new Fault('EGRESS_BLOCKED', `${c.slug} may not call ${url.host}.`)
+    const headers = new Headers(init.headers)
+    place(service.put, made.credentials, url, headers)
+    try {
+      return await fetch(url, { ...init, headers, redirect: 'manual' })
+    } catch (cause) {
+      if (signal.aborted) throw new Fault('STEP_TIMED_OUT', `${c.slug} did not answer in time.`, { cause, maybeDone: true })
+      const unsent = /ECONNREFUSED/.test(String((cause as Error).cause))
+      throw new Fault('UPSTREAM_ERROR', `${c.slug} cannot be reached.`, { cause, maybeDone: !unsent })
+    }
+  }
+  const wait = async (ms: number) => {
+    waits.push(ms)
+    signal.throwIfAborted()
+  }
+  return { fetch: send, db: NO_DB, base, key: 'run_1/step_1', config, signal, wait, waits }
+}
+
+/** Sets, never adds: what a caller put in the credential's place is gone. */
+function place(put: Put, credentials: Record<string, string>, url: URL, headers: Headers): void {
+  const value = (field: string) => credentials[field] ?? ''
+  if (put.in === 'basic') {
+    headers.set('authorization', `Basic ${Buffer.from(`${value(put.user)}:${value(put.password)}`).toString('base64')}`)
+    return
+  }
+  const name = typeof put.name === 'string' ? put.name : value(put.name.field)
+  if (put.in === 'header') headers.set(name, put.prefix + value(put.field))
+  else url.searchParams.set(name, value(put.field))
+}
