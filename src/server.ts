@@ -159,8 +159,8 @@ interface Database {
 
 async function openDatabase(config: Config, log: Logger, say: (line: string) => void): Promise<Database> {
   if (config.databaseUrl !== null) return { connection: { connectionString: config.databaseUrl, connectionTimeoutMillis: 10_000 }, listeners: [], stop: async () => undefined }
-  const options = { dataDir: join(config.dataDir, 'postgres'), log: (line: string) => log.info({ postgres: line }, 'postgres') }
-  if (!existsSync(options.dataDir)) say('setting up PostgreSQL in the data directory')
+  const options = { dataDir: config.dataDir, log: (line: string) => log.info({ postgres: line }, 'postgres') }
+  if (!existsSync(join(config.dataDir, 'postgres'))) say('setting up PostgreSQL in the data directory')
   let server = await startPostgres(options)
   let stopping = false
   const watch = () =>

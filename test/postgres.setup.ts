@@ -1,7 +1,8 @@
 /** One PostgreSQL for the whole test run, from the binaries that the runtime brings along. Each test file takes a database of its own. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { startPostgres } from '../src/base/postgres.ts'
 
@@ -14,12 +15,18 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'agentruntime-test-'))
+  chmodSync(dataDir, 0o711) // as root the server runs as another user, who must get through
   const server = await startPostgres({
-    dataDir: join(dataDir, 'postgres'),
+    dataDir,
     log: () => undefined,
     // Tests care for what is written, not for surviving a power cut.
     settings: { fsync: 'off', max_connections: '200' },
   })
+  const passwords = JSON.parse(readFileSync(join(dataDir, 'postgres', 'passwords.json'), 'utf8')) as { superuser: string }
+  const superuser = new pg.Client({ ...server.connection, user: 'postgres', password: passwords.superuser, database: 'postgres' })
+  await superuser.connect()
+  await superuser.query(`alter role ${server.connection.user} createdb`)
+  await superuser.end()
   project.provide('postgres', server.connection)
   return async () => {
     await server.stop()

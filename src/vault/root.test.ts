@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Fault } from '../base/errors.ts'
 import { newRootKeyText, openRootKey, type RootKeySource } from './root.ts'
+import { conceal } from './secret.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'root-key-'))
 afterAll(() => rmSync(dir, { recursive: true }))
@@ -31,7 +32,7 @@ async function refusal(source: RootKeySource): Promise<Fault> {
 describe('a root key', () => {
   it('is the same from a file, the environment and a command, and wraps for its context alone', async () => {
     const text = newRootKeyText()
-    const sources: RootKeySource[] = [fileWith(text + '\n'), { kind: 'value', value: ` ${text}\n` }, print(text + '\r\n')]
+    const sources: RootKeySource[] = [fileWith(text + '\n'), { kind: 'value', name: 'the environment', value: conceal(` ${text}\n`) }, print(text + '\r\n')]
     const all = await Promise.all(sources.map((s) => opened(s)))
     expect(new Set(all.map((o) => o.root.keyId)).size).toBe(1)
     expect(all[0]!.root.keyId).toMatch(/^rk_[0-9a-f]{12}$/)
@@ -48,7 +49,7 @@ describe('a root key', () => {
 
   it('[vault.no-print] shows nothing of itself', async () => {
     const text = newRootKeyText()
-    const { root, warning } = await opened({ kind: 'value', value: text })
+    const { root, warning } = await opened({ kind: 'value', name: 'the environment', value: conceal(text) })
     expect(JSON.stringify([root, warning]) + String(root)).not.toContain(text.split(':')[1])
   })
 })
@@ -102,7 +103,7 @@ describe('a key file', () => {
       expect(`${fault.message} ${fault.hint} ${String(fault.cause)}`).not.toContain(value.slice(10, 30))
     }
     expect((await refusal(fileWith(''))).details).toEqual({ reason: 'missing' })
-    expect((await refusal({ kind: 'value', value: '' })).details).toEqual({ reason: 'missing' })
+    expect((await refusal({ kind: 'value', name: 'the environment', value: conceal('') })).details).toEqual({ reason: 'missing' })
   })
 
   it('is looked at again by health: gone, opened to others, or exchanged', async () => {

@@ -13,7 +13,7 @@ let base: Database
 let clock = 1_800_000_000_000
 const now = () => clock
 const root = newRootKeyText()
-const openRoot = () => openRootKey({ source: { kind: 'value', value: root }, create: false })
+const openRoot = () => openRootKey({ source: { kind: 'value', name: 'the environment', value: conceal(root) }, create: false })
 const A = { workspace: 'ws_a', project: 'prj_a', owner: 'conn_a', version: 1 }
 
 async function open(): Promise<{ room: ReturnType<typeof createRoom>; sealed: ReturnType<typeof createSealed> }> {
