@@ -1,8 +1,10 @@
 /** The only reader of process.env and of the start command's flags. Returns one frozen object. */
-import { resolve } from 'node:path'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseAllow } from './base/egress.ts'
 import { fail } from './base/errors.ts'
+import type { CliSettings } from './faces/cli.ts'
 import { conceal, type RootKeySource } from './vault/index.ts'
 
 export interface Config {
@@ -92,4 +94,18 @@ function commandLine(text: string): string[] {
     // falls through to the one sentence below
   }
   return fail('INVALID_INPUT', '--root-key-command must be a program with arguments, or a JSON array of strings')
+}
+
+/** What the command line takes from the environment. Its own flags are read where they are used. */
+export function readCliConfig(env: NodeJS.ProcessEnv = process.env): CliSettings {
+  const text = (name: string): string | null => env[name]?.trim() || null
+  const base = text('XDG_CONFIG_HOME') ?? (process.platform === 'win32' ? text('APPDATA') : null) ?? join(homedir(), '.config')
+  return Object.freeze({
+    url: text('AGENTRUNTIME_URL'),
+    token: text('AGENTRUNTIME_TOKEN'),
+    tokenFile: text('AGENTRUNTIME_TOKEN_FILE'),
+    // https://no-color.org: set and not empty.
+    color: !env.NO_COLOR && env.TERM !== 'dumb',
+    configDir: join(base, 'agentruntime'),
+  })
 }

@@ -1,7 +1,7 @@
 /** argv → start, or everything else, which is faces/cli. */
-import { flagTable, readConfig } from './config.ts'
+import { flagTable, readCliConfig, readConfig } from './config.ts'
 import { FAULTS, Fault } from './base/errors.ts'
-import { runCli } from './cli.ts'
+import { runCli } from './faces/cli.ts'
 import { startRuntime, VERSION } from './server.ts'
 
 /** SIGTERM drains; a process that is still there after this is ended all the same. */
@@ -13,7 +13,12 @@ try {
   if (command === 'start' && args.includes('--help')) {
     for (const f of flagTable()) process.stdout.write(`  ${f.flag.padEnd(20)} ${f.about}\n${' '.repeat(23)}env ${f.env}\n`)
   } else if (command === 'start') await start(args)
-  else process.exitCode = await runCli([command, ...args])
+  else {
+    const { stdin, stdout, stderr } = process
+    const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+    const settings = readCliConfig()
+    process.exitCode = await runCli([command, ...args], { settings, version: VERSION, fetch, now: Date.now, wait, stdin, stdout, stderr })
+  }
 } catch (error) {
   complain(error)
 }

@@ -1,31 +1,22 @@
 /** What is connected: facts, and a reference into the vault. The secret itself is never here. */
 import type { Db, Scope, Tx } from '../base/db.ts'
-import { Fault, fail } from '../base/errors.ts'
+import { fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { type Page, pageOf, readCursor } from '../base/page.ts'
-import type { Checked, Connector, Field, ToolContext } from '../connectors/contract.ts'
+import type { Connector, Field } from '../connectors/contract.ts'
 import type { FieldFacts, Lending, Secret } from '../vault/index.ts'
 import { type Lent, lendDatabase, lendHttp, lendLocal, mustServe, reach } from './lend.ts'
 import { type ConnectionRow, type ListFilter, rows, STATUSES, type Status } from './rows.ts'
 import { type ConnectionFacts, REASONS, show } from './show.ts'
+import { createValidation, type Validation, waitFor } from './validate.ts'
 
-export { type ConnectionFacts, type Lent, REASONS, reach, STATUSES, type Status }
+export { type ConnectionFacts, type Lent, REASONS, reach, STATUSES, type Status, type Validation, waitFor }
 
 /** How long a connection's row is believed by the hot path: a change elsewhere is seen within a second. */
 const BELIEVE_MS = 1_000
 const BELIEVE_MAX = 5_000
 /** Last use is written at most this often, for all connections together. */
 const TOUCH_EVERY_MS = 5_000
-
-export interface Validation {
-  ok: boolean
-  checked_at: string
-  latency_ms: number
-  account: { id: string; label: string } | null
-  granted_scopes: string[] | null
-  warnings: string[]
-  problem: { code: string; message: string; hint: string | null } | null
-}
 
 export interface LendRequest {
   connectionId: string | null
@@ -44,7 +35,10 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
 
   const connectorOf = (slug: string): Connector =>
     deps.connectors.get(slug) ??
-    fail('INVALID_INPUT', `there is no provider ${slug.slice(0, 60)}`, { hint: `Known: ${[...deps.connectors.keys()].join(', ')}.`, details: { known: [...deps.connectors.keys()] } })
+    fail('INVALID_INPUT', `there is no provider ${slug.slice(0, 60)}`, {
+      hint: `Known: ${[...deps.connectors.keys()].join(', ')}.`,
+      details: { known: [...deps.connectors.keys()] },
+    })
 
   const must = async (tx: Tx, id: string, lock = false): Promise<ConnectionRow> =>
     (await (lock ? rows.lock(tx, id) : rows.get(tx, id))) ?? fail('NOT_FOUND', `there is no connection ${id}`)
@@ -54,7 +48,8 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
   }
   async function current(scope: Scope, id: string): Promise<ConnectionRow> {
     const known = believed.get(id)
-    if (known && known.until > now() && known.row.workspace_id === scope.workspace && known.row.project_id === scope.project) return known.row
+    if (known && known.until > now() && known.row.workspace_id === scope.workspace && known.row.project_id === scope.project)
+      return known.row
     const row = await db.tx(scope, (tx) => must(tx, id))
     if (believed.size >= BELIEVE_MAX) believed.delete(believed.keys().next().value as string)
     believed.set(id, { row, until: now() + BELIEVE_MS })
@@ -78,15 +73,24 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
     const { auth } = connector
     if (auth.kind === 'none') fail('INVALID_INPUT', `${connector.title} needs no connection: bind an instance without one`)
     if (auth.kind === 'dsn') return auth.fields
-    return auth.services[service]?.fields ?? fail('INVALID_INPUT', `${connector.title} has no service ${service.slice(0, 60)}`, { hint: `Known: ${Object.keys(auth.services).join(', ')}.` })
+    return (
+      auth.services[service]?.fields ??
+      fail('INVALID_INPUT', `${connector.title} has no service ${service.slice(0, 60)}`, {
+        hint: `Known: ${Object.keys(auth.services).join(', ')}.`,
+      })
+    )
   }
-  const defaultService = (connector: Connector): string => (connector.auth.kind === 'api_key' ? (Object.keys(connector.auth.services)[0] as string) : connector.auth.kind)
+  const defaultService = (connector: Connector): string =>
+    connector.auth.kind === 'api_key' ? (Object.keys(connector.auth.services)[0] as string) : connector.auth.kind
 
   const event = (tx: Tx, scope: Scope, connection_id: string, event_type: string, data: Record<string, unknown> = {}) =>
     rows.event(tx, scope, { id: newId('cevt', now()), connection_id, event_type, at: new Date(now()), data })
 
   const shown = async (tx: Tx, row: ConnectionRow): Promise<ConnectionFacts> =>
-    show(row, (await vault.facts(tx, row.id, row.credential_version)).map((f) => f.field))
+    show(
+      row,
+      (await vault.facts(tx, row.id, row.credential_version)).map((f) => f.field),
+    )
 
   /** Checks and seals. Connection strings are also read for their public facts, and their hosts pass the egress guard. */
   async function prepare(connector: Connector, service: string, given: Readonly<Record<string, Secret>>, partial: boolean) {
@@ -98,14 +102,21 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
 
   async function lend(scope: Scope, request: LendRequest): Promise<Lent & { grantedScopes: string[] | null }> {
     const { connector, config, signal } = request
-    if (request.connectionId === null) return { ...lendLocal({ db, vault, now }, scope, connector, config, signal), grantedScopes: null }
+    if (request.connectionId === null) return { ...lendLocal(vault, scope, connector, config, signal), grantedScopes: null }
     const row = await current(scope, request.connectionId)
     if (row.provider !== connector.slug)
-      fail('BINDING_MISSING', `the connection ${row.name} is for ${row.provider}, not for ${connector.slug}`, { details: { connection_id: row.id } })
+      fail('BINDING_MISSING', `the connection ${row.name} is for ${row.provider}, not for ${connector.slug}`, {
+        details: { connection_id: row.id },
+      })
     const version = request.version ?? row.credential_version
     if (request.version === undefined) mustServe(row)
     touch(row.id)
-    const lent = (connector.auth.kind === 'dsn' ? lendDatabase : lendHttp)({ db, vault, now }, row, connector, config, signal, version)
+    // A version that was replaced a moment ago, perhaps by another process, is gone: the call goes on with the one that is there.
+    const latest = async () => {
+      forget(row.id)
+      return request.version ?? (await current(scope, row.id)).credential_version
+    }
+    const lent = (connector.auth.kind === 'dsn' ? lendDatabase : lendHttp)({ vault, row, connector, config, signal, version, latest })
     return { ...lent, grantedScopes: row.granted_scopes }
   }
 
@@ -115,7 +126,13 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
 
     async create(
       scope: Scope,
-      input: { display_name: string; provider: string; service?: string | undefined; environment: string; credentials: Readonly<Record<string, Secret>> },
+      input: {
+        display_name: string
+        provider: string
+        service?: string | undefined
+        environment: string
+        credentials: Readonly<Record<string, Secret>>
+      },
     ): Promise<(tx: Tx) => Promise<ConnectionFacts>> {
       const connector = connectorOf(input.provider)
       const service = input.service ?? defaultService(connector)
@@ -134,7 +151,9 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
           public: prepared.public,
           credential_version: 1,
         })
-        await vault.put(tx, { workspace: scope.workspace, project: scope.project, owner: id, version: 1 }, prepared.secret, { wire: prepared.wire })
+        await vault.put(tx, { workspace: scope.workspace, project: scope.project, owner: id, version: 1 }, prepared.secret, {
+          wire: prepared.wire,
+        })
         await event(tx, scope, id, 'created', { provider: connector.slug, credential_version: 1 })
         return show(row!, Object.keys(prepared.secret))
       }
@@ -146,15 +165,28 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
 
     async list(tx: Tx, filter: Omit<ListFilter, 'before'> & { cursor?: string | undefined }): Promise<Page<ConnectionFacts>> {
       const found = await rows.list(tx, { ...filter, limit: filter.limit + 1, before: readCursor(filter.cursor) })
-      const keys = await vault.fieldNames(tx, found.map((r) => ({ owner: r.id, version: r.credential_version })))
-      return pageOf(found, filter.limit, (r) => r.id, (r) => show(r, keys.get(r.id) ?? []))
+      const keys = await vault.fieldNames(
+        tx,
+        found.map((r) => ({ owner: r.id, version: r.credential_version })),
+      )
+      return pageOf(
+        found,
+        filter.limit,
+        (r) => r.id,
+        (r) => show(r, keys.get(r.id) ?? []),
+      )
     },
 
     /** Rename, move to another environment, switch off and on, or replace the credential (a new version). */
     async change(
       scope: Scope,
       id: string,
-      input: { display_name?: string | undefined; environment?: string | undefined; disabled?: boolean | undefined; credentials?: Readonly<Record<string, Secret>> | undefined },
+      input: {
+        display_name?: string | undefined
+        environment?: string | undefined
+        disabled?: boolean | undefined
+        credentials?: Readonly<Record<string, Secret>> | undefined
+      },
     ): Promise<{ write: (tx: Tx) => Promise<ConnectionFacts>; after: () => Promise<void> }> {
       const before = await db.tx(scope, (tx) => must(tx, id))
       const prepared = input.credentials ? await prepare(connectorOf(before.provider), before.service, input.credentials, true) : null
@@ -169,9 +201,18 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
             ...(input.display_name === undefined ? {} : { name: input.display_name }),
             ...(input.environment === undefined ? {} : { environment: input.environment }),
             ...(input.disabled === true ? { status: 'disabled', status_reason: 'disabled_by_user', status_since: new Date(now()) } : {}),
-            ...(input.disabled === false && row.status === 'disabled' ? { status: 'unverified', status_reason: null, status_since: new Date(now()) } : {}),
+            ...(input.disabled === false && row.status === 'disabled'
+              ? { status: 'unverified', status_reason: null, status_since: new Date(now()) }
+              : {}),
             ...(replaces && prepared
-              ? { credential_version: version, public: { ...row.public, ...prepared.public }, status: 'unverified', status_reason: null, status_since: new Date(now()), warnings: [] }
+              ? {
+                  credential_version: version,
+                  public: { ...row.public, ...prepared.public },
+                  status: 'unverified',
+                  status_reason: null,
+                  status_since: new Date(now()),
+                  warnings: [],
+                }
               : {}),
             updated_at: new Date(now()),
           })
@@ -210,50 +251,15 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
     async events(tx: Tx, id: string, limit: number, cursor: string | undefined) {
       await must(tx, id)
       const found = await rows.events(tx, id, limit + 1, readCursor(cursor))
-      return pageOf(found, limit, (r) => r.id, (r) => ({ id: r.id, event_type: r.event_type, at: r.at.toISOString(), data: r.data }))
+      return pageOf(
+        found,
+        limit,
+        (r) => r.id,
+        (r) => ({ id: r.id, event_type: r.event_type, at: r.at.toISOString(), data: r.data }),
+      )
     },
 
-    /** One cheap live call. The row is judged only if the credential is still the one that was tried. */
-    async validate(scope: Scope, id: string, config: Record<string, unknown>, signal: AbortSignal): Promise<{ result: Validation; write: (tx: Tx) => Promise<void> }> {
-      const row = await db.tx(scope, (tx) => must(tx, id))
-      const connector = connectorOf(row.provider)
-      const began = now()
-      let checked: Checked | null = null
-      let problem: Fault | null = null
-      try {
-        const lent = await lend(scope, { connectionId: id, connector, config, signal, version: row.credential_version })
-        if (connector.auth.kind === 'none') fail('INVALID_INPUT', `${connector.title} has no credential to validate`)
-        checked = await connector.auth.check({ ...lent, key: newId('check', now()), config, signal, wait: waitFor(signal) } as ToolContext)
-      } catch (error) {
-        problem = error instanceof Fault ? error : fail('INTERNAL', 'the check failed in an unexpected way', { cause: error })
-      }
-      const result: Validation = {
-        ok: problem === null,
-        checked_at: new Date(now()).toISOString(),
-        latency_ms: now() - began,
-        account: checked?.account ?? null,
-        granted_scopes: checked?.granted_scopes ?? null,
-        warnings: checked?.warnings ?? [],
-        problem: problem && { code: problem.code, message: problem.message, hint: problem.hint ?? null },
-      }
-      return {
-        result,
-        write: async (tx) => {
-          const verdict = judgement(row, problem)
-          await rows.judge(tx, id, row.credential_version, {
-            last_validated_at: new Date(now()),
-            ...(checked
-              ? { account: checked.account, granted_scopes: checked.granted_scopes, warnings: checked.warnings ?? [], expires_at: checked.expires_at ? new Date(checked.expires_at) : null }
-              : {}),
-            ...(verdict && (verdict.status !== row.status || verdict.reason !== row.status_reason)
-              ? { status: verdict.status, status_reason: verdict.reason, status_since: new Date(now()) }
-              : {}),
-          })
-          await event(tx, scope, id, 'validated', { ok: result.ok, ...(problem ? { code: problem.code } : {}) })
-          forget(id)
-        },
-      }
-    },
+    validate: createValidation({ must, connectorOf, lend, event, forget, db, now }),
 
     /** A call came back with the credential refused: said once, and only about the version that was used. */
     async rejected(scope: Scope, id: string, version: number, reason: 'key_rejected' | 'undecryptable'): Promise<void> {
@@ -267,7 +273,12 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
     },
 
     /** Status and grants of several connections, for checks before a run. */
-    async some(tx: Tx, ids: readonly string[]): Promise<Map<string, Pick<ConnectionRow, 'id' | 'name' | 'status' | 'status_reason' | 'granted_scopes' | 'provider' | 'environment'>>> {
+    async some(
+      tx: Tx,
+      ids: readonly string[],
+    ): Promise<
+      Map<string, Pick<ConnectionRow, 'id' | 'name' | 'status' | 'status_reason' | 'granted_scopes' | 'provider' | 'environment'>>
+    > {
       return new Map(ids.length === 0 ? [] : (await rows.some(tx, ids)).map((r) => [r.id, r]))
     },
 
@@ -278,30 +289,3 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
   }
 }
 export type Connections = ReturnType<typeof createConnections>
-
-/** What a validation says about the status; null leaves it as it is (nobody answered, so nothing was learnt). */
-function judgement(row: ConnectionRow, problem: Fault | null): { status: Status; reason: string | null } | null {
-  if (row.status === 'disabled') return null
-  if (problem === null) return { status: 'active', reason: null }
-  if (problem.code === 'CREDENTIAL_REJECTED') return { status: 'reconnect', reason: 'key_rejected' }
-  if (problem.code === 'UNDECRYPTABLE') return { status: 'reconnect', reason: 'undecryptable' }
-  if (problem.code === 'SCOPE_MISSING') return { status: 'needs_scopes', reason: 'lacks_permission' }
-  return null
-}
-
-/** Waits, or throws when the caller goes away. */
-export function waitFor(signal: AbortSignal): (ms: number) => Promise<void> {
-  return (ms) =>
-    new Promise((resolve, reject) => {
-      const gone = () => {
-        clearTimeout(timer)
-        reject(new Fault('RUN_STOPPED', 'the call was cancelled while it waited'))
-      }
-      if (signal.aborted) return gone()
-      const timer = setTimeout(() => {
-        signal.removeEventListener('abort', gone)
-        resolve()
-      }, ms)
-      signal.addEventListener('abort', gone, { once: true })
-    })
-}

@@ -1,5 +1,5 @@
 /** Lends what a tool needs: a `fetch` or a database session that already carries the credential, and never the credential. */
-import type { Db, Scope } from '../base/db.ts'
+import type { Scope } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import type { Connector, ToolContext } from '../connectors/contract.ts'
 import type { CredentialRef, Lending } from '../vault/index.ts'
@@ -11,10 +11,34 @@ export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'base'> {
   credentialVersion: number | null
 }
 
-export interface LendDeps {
-  db: Db
+export interface Loan {
   vault: Lending
-  now: () => number
+  row: ConnectionRow
+  connector: Connector
+  config: Record<string, unknown>
+  signal: AbortSignal
+  version: number
+  /** The version to go on with when this one has been replaced and destroyed meanwhile. */
+  latest: () => Promise<number>
+}
+
+const refOf = (row: ConnectionRow, version: number): CredentialRef => ({
+  workspace: row.workspace_id,
+  project: row.project_id,
+  owner: row.id,
+  version,
+})
+
+/** Nothing has left the building yet when a version turns out to be gone, so going on with the next one repeats nothing. */
+async function withLiving<T>(loan: Loan, use: (ref: CredentialRef) => Promise<T>): Promise<T> {
+  try {
+    return await use(refOf(loan.row, loan.version))
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'NOT_FOUND') throw error
+    const version = await loan.latest()
+    if (version === loan.version) throw error
+    return use(refOf(loan.row, version))
+  }
 }
 
 /** The base that the profile's config names, or the connector's own; and the hosts that a credential may go to with it. */
@@ -50,43 +74,52 @@ export function mustServe(row: ConnectionRow): void {
 const noDatabase = (): never => fail('TOOL_REFUSED', 'this connector has no database')
 const NO_DB: ToolContext['db'] = { read: noDatabase, ask: noDatabase, write: noDatabase }
 
-export function lendHttp(deps: LendDeps, row: ConnectionRow, connector: Connector, config: Record<string, unknown>, signal: AbortSignal, version: number): Lent {
-  const { base, hosts } = reach(connector, config)
-  const auth = connector.auth
+export function lendHttp(loan: Loan): Lent {
+  const { row, connector, signal } = loan
+  const { base, hosts } = reach(connector, loan.config)
+  const { auth } = connector
   const put = auth.kind === 'api_key' ? auth.services[row.service]?.put : undefined
   if (!put) fail('BINDING_MISSING', `the connection ${row.name} is no credential for ${connector.title}`)
-  const ref: CredentialRef = { workspace: row.workspace_id, project: row.project_id, owner: row.id, version }
+  const recipe = { put, hosts, publicFields: row.public }
   return {
     connectionId: row.id,
-    credentialVersion: version,
+    credentialVersion: loan.version,
     base,
     db: NO_DB,
-    fetch: (pathOrUrl, init) =>
-      deps.vault.send(ref, { put, hosts, publicFields: row.public }, { url: /^https?:/i.test(pathOrUrl) ? pathOrUrl : base + pathOrUrl, init: { ...init, signal: init?.signal ?? signal } }),
+    fetch: (pathOrUrl, init) => {
+      const request = { url: /^https?:/i.test(pathOrUrl) ? pathOrUrl : base + pathOrUrl, init: { ...init, signal: init?.signal ?? signal } }
+      return withLiving(loan, (ref) => loan.vault.send(ref, recipe, request))
+    },
   }
 }
 
-export function lendDatabase(deps: LendDeps, row: ConnectionRow, connector: Connector, config: Record<string, unknown>, signal: AbortSignal, version: number): Lent {
-  const auth = connector.auth
+export function lendDatabase(loan: Loan): Lent {
+  const { row, connector, config, signal } = loan
+  const { auth } = connector
   if (auth.kind !== 'dsn') fail('BINDING_MISSING', `${connector.title} takes no connection string`)
-  const ref: CredentialRef = { workspace: row.workspace_id, project: row.project_id, owner: row.id, version }
+  const use = <T>(work: (session: ToolContext['db']) => Promise<T>) =>
+    withLiving(loan, (ref) => work(loan.vault.session(ref, auth.wire, config, signal)))
   return {
     connectionId: row.id,
-    credentialVersion: version,
+    credentialVersion: loan.version,
     base: '',
     fetch: () => fail('TOOL_REFUSED', 'this connector speaks no HTTP'),
-    db: deps.vault.session(ref, auth.wire, config, signal),
+    db: {
+      read: (sql, args, limits) => use((s) => s.read(sql, args, limits)),
+      ask: (sql, args, limits) => use((s) => s.ask(sql, args, limits)),
+      write: (sql, args, limits) => use((s) => s.write(sql, args, limits)),
+    },
   }
 }
 
 /** For connectors without a credential: files below the project's own directory. */
-export function lendLocal(deps: LendDeps, scope: Scope, connector: Connector, config: Record<string, unknown>, signal: AbortSignal): Lent {
+export function lendLocal(vault: Lending, scope: Scope, connector: Connector, config: Record<string, unknown>, signal: AbortSignal): Lent {
   if (connector.auth.kind !== 'none') fail('BINDING_MISSING', `${connector.title} needs a connection`)
   return {
     connectionId: null,
     credentialVersion: null,
     base: '',
     fetch: () => fail('TOOL_REFUSED', 'this connector speaks no HTTP'),
-    db: deps.vault.localSession(scope, connector.auth.wire, config, signal),
+    db: vault.localSession(scope, connector.auth.wire, config, signal),
   }
 }

@@ -48,7 +48,13 @@ export interface ListFilter {
 }
 
 export const rows = {
-  insert: (tx: Tx, row: Partial<ConnectionRow> & Pick<ConnectionRow, 'id'>) => tx.first(q.insertInto('connections').values(row as ConnectionRow).returningAll()),
+  insert: (tx: Tx, row: Partial<ConnectionRow> & Pick<ConnectionRow, 'id'>) =>
+    tx.first(
+      q
+        .insertInto('connections')
+        .values(row as ConnectionRow)
+        .returningAll(),
+    ),
   get: (tx: Tx, id: string) => tx.first(q.selectFrom('connections').selectAll().where('id', '=', id)),
   /** Locks the row, so that two replacements of a credential get two versions. */
   lock: (tx: Tx, id: string) => tx.first(q.selectFrom('connections').selectAll().where('id', '=', id).forUpdate()),
@@ -61,7 +67,13 @@ export const rows = {
     if (f.q) query = query.where('name', 'ilike', `%${f.q.replaceAll(/[\\%_]/g, '\\$&')}%`)
     return tx.all(query)
   },
-  some: (tx: Tx, ids: readonly string[]) => tx.all(q.selectFrom('connections').selectAll().where('id', 'in', [...ids])),
+  some: (tx: Tx, ids: readonly string[]) =>
+    tx.all(
+      q
+        .selectFrom('connections')
+        .selectAll()
+        .where('id', 'in', [...ids]),
+    ),
   update: (tx: Tx, id: string, set: Partial<ConnectionRow>) =>
     tx.first(q.updateTable('connections').set(set).where('id', '=', id).returningAll()),
   /** Only while the credential is still the one that was judged. */

@@ -71,7 +71,15 @@ function command(op: AnyOperation): Command {
     required: schema.required?.includes(name) ?? false,
     inPath: pathNames.includes(name),
   })
-  return { noun: nounOf(op), verb: verbOf(op), op, method, path, fields: [...pathNames, ...rest].map(field), paged: rest.includes('cursor') }
+  return {
+    noun: nounOf(op),
+    verb: verbOf(op),
+    op,
+    method,
+    path,
+    fields: [...pathNames, ...rest].map(field),
+    paged: rest.includes('cursor'),
+  }
 }
 const nounOf = (op: AnyOperation): string => kebab(op.name.slice(0, op.name.indexOf('.')))
 const verbOf = (op: AnyOperation): string => kebab(op.name.slice(op.name.indexOf('.') + 1))
@@ -98,9 +106,17 @@ export function createCommands(operations: readonly AnyOperation[]): Commands {
   return {
     nouns: [...new Set(shown.map(nounOf))].sort(),
     verbs: (noun) => shown.filter((op) => nounOf(op) === noun).map(verbOf),
-    find: (noun, verb) => first(shown.find((op) => nounOf(op) === kebab(noun) && verbOf(op) === kebab(verb)), make),
+    find: (noun, verb) =>
+      first(
+        shown.find((op) => nounOf(op) === kebab(noun) && verbOf(op) === kebab(verb)),
+        make,
+      ),
     of: (noun) => shown.filter((op) => nounOf(op) === noun).map(make),
-    at: (method, path) => first(shown.find((op) => op.http === `${method} ${path}`), make),
+    at: (method, path) =>
+      first(
+        shown.find((op) => op.http === `${method} ${path}`),
+        make,
+      ),
   }
 }
 
@@ -134,7 +150,7 @@ export function nearest(typed: string, known: readonly string[]): string | undef
   const ranked = known.map((word) => ({ word, slips: distance(typed, word) })).sort((a, b) => a.slips - b.slips)
   const best = ranked[0]
   if (best && best.slips <= Math.min(2, Math.ceil(best.word.length / 3))) return best.word
-  return typed.length >= 3 ? known.find((word) => word.startsWith(typed)) : undefined
+  return typed.length >= 3 ? known.find((word) => word.startsWith(typed) || word.endsWith(`-${typed}`)) : undefined
 }
 
 /** Levenshtein, with a swap of neighbours counted once. */
@@ -152,4 +168,4 @@ function distance(a: string, b: string): number {
 }
 
 /** Repeats what was typed only where it looks like a word of ours: anything else may be a key that was pasted by mistake. */
-export const quoted = (typed: string): string => (/^[a-z][a-z_.-]{0,30}$/i.test(typed) ? `"${typed}"` : 'what was typed')
+export const quoted = (typed: string): string => (/^[a-z][a-z_.-]{0,30}$/i.test(typed) ? `"${typed}"` : 'of that name')

@@ -1,6 +1,7 @@
 /** The person's side: streams, questions without echo, and a writer that never repeats a credential. */
+import { StringDecoder } from 'node:string_decoder'
 import { stripVTControlCharacters, styleText } from 'node:util'
-import { FAULTS, Fault, type FaultCode, fail } from '../base/errors.ts'
+import { FAULTS, type Fault, type FaultCode, fail } from '../base/errors.ts'
 
 /** What the command line takes from the environment; read in config.ts alone. */
 export interface CliSettings {
@@ -24,6 +25,12 @@ export interface CliDeps {
   stderr: NodeJS.WritableStream & { isTTY?: boolean }
 }
 
+export interface Question {
+  text: string
+  /** False: what is typed is not shown, and hidden from then on. */
+  echo: boolean
+}
+
 export interface Terminal {
   /** True where a person can be asked. */
   readonly asks: boolean
@@ -37,7 +44,8 @@ export interface Terminal {
   style(format: 'bold' | 'dim' | 'red' | 'yellow' | 'green', text: string): string
   /** From now on this value appears in nothing that is written, whoever says it. */
   hide(value: string): void
-  ask(question: string, options: { echo: boolean }): Promise<string>
+  /** One answer to each. The terminal's own echo stays off from the first question to the last, also for who types ahead. */
+  ask(...questions: readonly Question[]): Promise<string[]>
   /** Everything on standard input; once only. */
   readAll(label: string): Promise<string>
   complain(fault: Fault, json: boolean): void
@@ -65,6 +73,12 @@ export function openTerminal({ stdin, stdout, stderr, settings }: CliDeps): Term
     settings.color && stream.isTTY ? styleText(format, text, { validateStream: false }) : text
   const red = style(stderr)
 
+  const hide = (value: string) => {
+    if (value.length < HIDE_FROM) return
+    // Also as it stands inside JSON and inside an address.
+    for (const form of new Set([value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value.toWellFormed())])) hidden.push(form)
+    hidden.sort((a, b) => b.length - a.length)
+  }
   const note = (text: string) => write(stderr, text)
   return {
     asks: stdin.isTTY === true && stderr.isTTY === true,
@@ -75,17 +89,24 @@ export function openTerminal({ stdin, stdout, stderr, settings }: CliDeps): Term
     out: (text) => write(stdout, text),
     note,
     style: style(stdout),
-    hide(value) {
-      if (value.length < HIDE_FROM) return
-      // Also as it stands inside JSON and inside an address.
-      for (const form of new Set([value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value.toWellFormed())])) hidden.push(form)
-      hidden.sort((a, b) => b.length - a.length)
-    },
-    async ask(question, { echo }) {
-      stderr.write(clean(question))
-      const line = await readLine(stdin, echo ? (c) => stderr.write(c) : () => undefined)
-      stderr.write('\n')
-      return line ?? fail('INVALID_INPUT', 'cancelled')
+    hide,
+    async ask(...questions) {
+      const answers: string[] = []
+      stdin.setRawMode?.(true)
+      try {
+        for (const { text, echo } of questions) {
+          stderr.write(clean(text))
+          const answer = await readLine(stdin, echo ? (c) => stderr.write(c) : () => undefined)
+          stderr.write('\n')
+          if (answer === null) fail('INVALID_INPUT', 'cancelled')
+          if (!echo) hide(answer)
+          answers.push(answer)
+        }
+      } finally {
+        stdin.setRawMode?.(false)
+        stdin.pause()
+      }
+      return answers
     },
     async readAll(label) {
       if (drained) fail('INVALID_INPUT', `${label}: @- can be used only once, standard input is already read`)
@@ -101,7 +122,8 @@ export function openTerminal({ stdin, stdout, stderr, settings }: CliDeps): Term
       return Buffer.concat(parts).toString('utf8')
     },
     complain(fault, json) {
-      if (json) return note(JSON.stringify(fault.cause ?? { error: fault.message, code: fault.code, ...(fault.hint ? { hint: fault.hint } : {}) }))
+      if (json)
+        return note(JSON.stringify(fault.cause ?? { error: fault.message, code: fault.code, ...(fault.hint ? { hint: fault.hint } : {}) }))
       note(`${red('red', 'error:')} ${printable(fault.message)}`)
       if (fault.hint) note(`${red('yellow', 'hint:')} ${printable(fault.hint)}`)
     },
@@ -112,20 +134,24 @@ export function openTerminal({ stdin, stdout, stderr, settings }: CliDeps): Term
 function readLine(stdin: CliDeps['stdin'], echo: (char: string) => void): Promise<string | null> {
   return new Promise((resolve) => {
     let line = ''
-    stdin.setRawMode?.(true)
+    const decoder = new StringDecoder()
     const end = (value: string | null) => {
       stdin.off('data', take)
       stdin.off('end', gone)
-      stdin.setRawMode?.(false)
       stdin.pause()
       resolve(value)
     }
     const gone = () => end(null)
     const take = (chunk: Buffer | string) => {
       // Without the marks that some terminals put around what is pasted.
-      const typed = String(chunk).replaceAll(/\x1b\[20[01]~/g, '')
-      for (const char of typed) {
-        if (char === '\r' || char === '\n') return end(line)
+      const typed = [...decoder.write(Buffer.from(chunk)).replaceAll(/\x1b\[20[01]~/g, '')]
+      for (const [at, char] of typed.entries()) {
+        if (char === '\r' || char === '\n') {
+          end(line)
+          const rest = typed.slice(at + 1).join('')
+          if (rest) stdin.unshift(Buffer.from(rest)) // the answer to the next question
+          return
+        }
         if (char === '\x03' || (char === '\x04' && line === '')) return end(null)
         if (char === '\x7f' || char === '\b') {
           if (line) echo('\b \b')

@@ -47,7 +47,9 @@ export function createEngine(deps: { pool: pg.Pool; executorId: string; log: Log
     logLevel: 'warn',
     enableOTLP: false,
   })
-  const leg = DBOS.registerWorkflow(async (runId: string, number: number): Promise<void> => deps.work({ runId, leg: number }), { name: 'leg' })
+  const leg = DBOS.registerWorkflow(async (runId: string, number: number): Promise<void> => deps.work({ runId, leg: number }), {
+    name: 'leg',
+  })
 
   return {
     launch: () => DBOS.launch(),
@@ -56,7 +58,12 @@ export function createEngine(deps: { pool: pg.Pool; executorId: string; log: Log
     },
     async underWay(legs) {
       if (legs.length === 0) return new Set()
-      const open = await DBOS.listWorkflows({ workflowIDs: legs.map(({ runId, leg: number }) => `${runId}/${number}`), status: ['PENDING', 'ENQUEUED'] as never, loadInput: false, loadOutput: false })
+      const open = await DBOS.listWorkflows({
+        workflowIDs: legs.map(({ runId, leg: number }) => `${runId}/${number}`),
+        status: ['PENDING', 'ENQUEUED'] as never,
+        loadInput: false,
+        loadOutput: false,
+      })
       return new Set(open.map((w) => w.workflowID.split('/')[0] as string))
     },
     async adopt(executorId) {

@@ -54,4 +54,5 @@ export function backoff(attempt: number, retryAfterSeconds: number | undefined, 
 }
 
 /** The same for every try of the same step of the same run, whoever makes it. 128 bits. */
-export const callKey = (runId: string, stepId: string): string => createHash('sha256').update(`${runId}/${stepId}`).digest('hex').slice(0, 32)
+export const callKey = (runId: string, stepId: string): string =>
+  createHash('sha256').update(`${runId}/${stepId}`).digest('hex').slice(0, 32)

@@ -4,7 +4,17 @@ import { Fault } from '../base/errors.ts'
 import type { CallRecord } from '../tools/index.ts'
 import type { Command, Entry } from './decide.ts'
 import { type Graph, parseGraph } from './graph.ts'
-import { type Failure, type NewEvent, type RunChange, type RunStatus, type RunTable, rows, type StepChange, type StepTable } from './rows.ts'
+import {
+  type Failure,
+  type NewEvent,
+  type RunChange,
+  type RunStatus,
+  type RunTable,
+  rows,
+  type StepChange,
+  type StepTable,
+} from './rows.ts'
+import { workflowRows } from './workflow-rows.ts'
 
 export interface LiveRun {
   id: string
@@ -35,7 +45,10 @@ export interface Pending {
 }
 export const nothingPending = (): Pending => ({ events: [], steps: new Map(), calls: [] })
 
-export function live(row: Omit<RunTable, 'finished_at' | 'waiting_on' | 'failure' | 'command' | 'touched_at'> & Partial<RunTable>, graph: Graph): LiveRun {
+export function live(
+  row: Omit<RunTable, 'finished_at' | 'waiting_on' | 'failure' | 'command' | 'touched_at'> & Partial<RunTable>,
+  graph: Graph,
+): LiveRun {
   return {
     id: row.id,
     scope: { workspace: row.workspace_id, project: row.project_id },
@@ -67,7 +80,7 @@ export async function takeOver(db: Db, scope: Scope, runId: string): Promise<Liv
   return db.tx(scope, async (tx) => {
     const row = await rows.lockRun(tx, runId)
     if (!row || ['completed', 'failed', 'stopped'].includes(row.status)) return undefined
-    const version = await rows.version(tx, row.workflow_id, row.version)
+    const version = await workflowRows.version(tx, row.workflow_id, row.version)
     if (!version) throw new Fault('INTERNAL', `run ${runId} has no version ${row.version} to go on with`)
     const mine = await rows.takeOver(tx, runId)
     const run = live(mine!, parseGraph(version.graph))
@@ -89,13 +102,22 @@ function remember(run: LiveRun, step: StepTable): void {
           ? { state: 'skipped', reason: detail.reason as never }
           : ({ state: step.state, attempt } as Entry),
   )
-  if (step.state === 'completed' || step.input !== null) run.steps[step.step_id] = { input: step.input, ...(step.state === 'completed' ? { result: step.result } : {}) }
+  if (step.state === 'completed' || step.input !== null)
+    run.steps[step.step_id] = { input: step.input, ...(step.state === 'completed' ? { result: step.result } : {}) }
 }
 
 /** Writes what is pending, in one transaction. Throws Superseded when the run is somebody else's by now. */
 export async function write(tx: Tx, run: LiveRun, pending: Pending, change: Omit<RunChange, 'command'>): Promise<void> {
   const expected = run.lastSeq + pending.events.length
-  const done = await rows.write(tx, run.scope, { runId: run.id, fence: run.fence, lastSeq: run.lastSeq }, change, pending.events, [...pending.steps.values()], pending.calls)
+  const done = await rows.write(
+    tx,
+    run.scope,
+    { runId: run.id, fence: run.fence, lastSeq: run.lastSeq },
+    change,
+    pending.events,
+    [...pending.steps.values()],
+    pending.calls,
+  )
   if (!done) {
     // The very same write may have been committed before the answer was lost (the connection was cut after COMMIT).
     const row = await rows.run(tx, run.id)

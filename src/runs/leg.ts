@@ -55,18 +55,37 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
 
   const at = () => new Date(now()).toISOString()
   const say = (event_type: string, step?: Step, attempt?: number, data?: Record<string, unknown>) =>
-    pending.events.push({ event_type, at: at(), ...(step ? { step_id: step.id } : {}), ...(attempt ? { attempt } : {}), ...(data ? { data } : {}) })
+    pending.events.push({
+      event_type,
+      at: at(),
+      ...(step ? { step_id: step.id } : {}),
+      ...(attempt ? { attempt } : {}),
+      ...(data ? { data } : {}),
+    })
   const enter = (id: string, entry: Parameters<typeof run.journal.set>[1], more: Partial<Parameters<Pending['steps']['set']>[1]> = {}) => {
     run.journal.set(id, entry)
     const { state, ...rest } = entry
     const attempt = 'attempt' in entry ? entry.attempt : 0
     const { attempt: _, ...detail } = rest as Record<string, unknown>
-    pending.steps.set(id, { ...pending.steps.get(id), step_id: id, state, attempt, detail: Object.keys(detail).length > 0 ? detail : null, ...more })
+    pending.steps.set(id, {
+      ...pending.steps.get(id),
+      step_id: id,
+      state,
+      attempt,
+      detail: Object.keys(detail).length > 0 ? detail : null,
+      ...more,
+    })
   }
 
   /** Writes all that is pending; while the database is away, again and again. */
   async function store(status: RunStatus, waiting: WaitingOn[], finished: boolean): Promise<void> {
-    const change = { status, waiting_on: waiting, failure: run.failure, started_at: new Date(now()), finished_at: finished ? new Date(now()) : null }
+    const change = {
+      status,
+      waiting_on: waiting,
+      failure: run.failure,
+      started_at: new Date(now()),
+      finished_at: finished ? new Date(now()) : null,
+    }
     const giveUp = now() + WRITE_PATIENCE_MS
     for (;;) {
       try {
@@ -97,13 +116,20 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
     say('step_failed', step, attempt, { ...failure })
   }
 
-  function finish({ step, attempt, outcome }: (typeof ended)[number]): void {
+  function finish({ step, attempt, outcome }: (typeof ended)[number]) {
     inFlight.delete(step.id)
     pending.calls.push(outcome.record)
     if (run.journal.get(step.id)?.state !== 'started') return // cancelled meanwhile: only its record is kept
     if (outcome.ok) {
-      const size = JSON.stringify(outcome.output)?.length ?? 0
-      if (size > MAX_RESULT_CHARS) return fail(step, attempt, new Fault('MCP_TOOL_FAILED', `the result of ${step.id} is larger than ${MAX_RESULT_CHARS} characters`, { hint: 'Ask for fewer rows.' }))
+      const size = JSON.stringify(outcome.output ?? null).length
+      if (size > MAX_RESULT_CHARS)
+        return fail(
+          step,
+          attempt,
+          new Fault('MCP_TOOL_FAILED', `the result of ${step.id} is larger than ${MAX_RESULT_CHARS} characters`, {
+            hint: 'Ask for fewer rows.',
+          }),
+        )
       run.steps[step.id] = { ...run.steps[step.id], result: outcome.output }
       enter(step.id, { state: 'completed', attempt }, { result: outcome.output, finished_at: at() })
       say('step_completed', step, attempt, { duration_ms: outcome.record.duration_ms })
@@ -139,7 +165,9 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
         ended.push({ step, attempt, outcome })
         wake()
       })
-      .catch((error: unknown) => deps.log.error({ run_id: run.id, step_id: step.id, problem: (error as Error).message }, 'a step ended without an outcome'))
+      .catch((error: unknown) =>
+        deps.log.error({ run_id: run.id, step_id: step.id, problem: (error as Error).message }, 'a step ended without an outcome'),
+      )
   }
 
   /** Carries the acts out as far as the journal goes, and returns the calls to make once it is written. */
@@ -182,7 +210,12 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
     if (status !== run.status) say('state_changed', undefined, undefined, { from: run.status, to: status })
     return status
   }
-  const current = (): RunStatus => (run.command === 'stop_graceful' && run.status !== 'queued' ? changeTo('draining') : run.status === 'queued' || run.status === 'paused' ? changeTo('running') : run.status)
+  const current = (): RunStatus =>
+    run.command === 'stop_graceful' && run.status !== 'queued'
+      ? changeTo('draining')
+      : run.status === 'queued' || run.status === 'paused'
+        ? changeTo('running')
+        : run.status
 
   try {
     for (;;) {
@@ -241,7 +274,13 @@ async function traitsOfLost(deps: LegDeps, run: LiveRun): Promise<Map<string, bo
   const known = new Map<string, boolean>()
   for (const step of run.graph.steps) {
     if (run.journal.get(step.id)?.state !== 'started') continue
-    const traits = await deps.tools.traits({ scope: run.scope, instanceId: step.instance_id ?? step.server_url ?? '', environment: run.environment, tool: step.tool_name, args: run.steps[step.id]?.input })
+    const traits = await deps.tools.traits({
+      scope: run.scope,
+      instanceId: step.instance_id ?? step.server_url ?? '',
+      environment: run.environment,
+      tool: step.tool_name,
+      args: run.steps[step.id]?.input,
+    })
     known.set(step.id, traits.repeatable)
   }
   return known

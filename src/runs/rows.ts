@@ -2,32 +2,10 @@ import { sql } from 'kysely'
 import { type Scope, type Tx, tables } from '../base/db.ts'
 import type { CallRecord } from '../tools/index.ts'
 import type { Command } from './decide.ts'
+import { jsonText } from './json-text.ts'
 
 export type RunStatus = 'queued' | 'running' | 'paused' | 'draining' | 'completed' | 'failed' | 'stopped'
 
-interface WorkflowTable {
-  id: string
-  workspace_id: string
-  project_id: string
-  name: string
-  description: string | null
-  graph: unknown
-  run_setup: unknown
-  latest_version: number | null
-  archived_at: Date | null
-  created_at: Date
-  updated_at: Date
-}
-interface VersionTable {
-  workspace_id: string
-  project_id: string
-  workflow_id: string
-  version: number
-  graph: unknown
-  changelog: string | null
-  published_by: string
-  published_at: Date
-}
 export interface RunTable {
   id: string
   workspace_id: string
@@ -89,7 +67,6 @@ interface EventTable {
   at: Date
   data: Record<string, unknown>
 }
-export type WorkflowRow = WorkflowTable
 export type RunRow = RunTable
 
 export interface NewEvent {
@@ -120,51 +97,20 @@ export interface RunChange {
 }
 
 const q = tables<{
-  executors: { id: string; lease_until: Date; started_at?: Date }
-  workflows: WorkflowTable; workflow_versions: VersionTable; runs: RunTable; run_steps: StepTable; run_events: EventTable }>()
-
-/** JSON that PostgreSQL's jsonb takes: it refuses U+0000 and unpaired surrogates, which upstreams do send. */
-export function jsonText(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'null'
-  if (!text.includes('\\u')) return text
-  return text.replaceAll(/(?<!\\)((?:\\\\)*)\\u(0000|d[89a-f][0-9a-f]{2})/gi, '$1\\ufffd')
-}
+  workflows: { id: string; name: string }
+  runs: RunTable
+  run_steps: StepTable
+  run_events: EventTable
+}>()
 
 export const rows = {
-  insertWorkflow: (tx: Tx, row: Pick<WorkflowTable, 'id' | 'workspace_id' | 'project_id' | 'name' | 'description'> & { graph: string; run_setup: string | null }) =>
-    tx.first(q.insertInto('workflows').values(row as never).returningAll()),
-  workflow: (tx: Tx, id: string) => tx.first(q.selectFrom('workflows').selectAll().where('id', '=', id)),
-  lockWorkflow: (tx: Tx, id: string) => tx.first(q.selectFrom('workflows').selectAll().where('id', '=', id).forUpdate()),
-  workflows: (tx: Tx, f: { limit: number; before: string | null; q?: string | undefined }) => {
-    let query = q.selectFrom('workflows').selectAll().where('archived_at', 'is', null).orderBy('id', 'desc').limit(f.limit)
-    if (f.before) query = query.where('id', '<', f.before)
-    if (f.q) query = query.where('name', 'ilike', `%${f.q.replaceAll(/[\\%_]/g, '\\$&')}%`)
-    return tx.all(query)
-  },
-  updateWorkflow: (tx: Tx, id: string, set: Record<string, unknown>) => tx.first(q.updateTable('workflows').set(set as never).where('id', '=', id).returningAll()),
-  insertVersion: (tx: Tx, row: Omit<VersionTable, 'published_at' | 'graph'> & { graph: string }) => tx.first(q.insertInto('workflow_versions').values(row as never).returningAll()),
-  version: (tx: Tx, workflowId: string, version: number) => tx.first(q.selectFrom('workflow_versions').selectAll().where('workflow_id', '=', workflowId).where('version', '=', version)),
-  versions: (tx: Tx, workflowId: string, limit: number, before: number | null) => {
-    let query = q.selectFrom('workflow_versions').selectAll().where('workflow_id', '=', workflowId).orderBy('version', 'desc').limit(limit)
-    if (before !== null) query = query.where('version', '<', before)
-    return tx.all(query)
-  },
-  /** Latest versions of all workflows whose graph names one of the instances: for usage and delete guards. */
-  naming: (tx: Tx, instanceIds: readonly string[]) =>
-    tx.all(
-      q
-        .selectFrom('workflows as w')
-        .leftJoin('workflow_versions as v', (j) => j.onRef('v.workflow_id', '=', 'w.id').onRef('v.version', '=', 'w.latest_version'))
-        .select(['w.id', 'w.name', 'w.graph', 'v.graph as published', 'v.version'])
-        .where('w.archived_at', 'is', null)
-        .where(sql<boolean>`exists (select 1 from unnest(${[...instanceIds]}::text[]) as i(id)
-          where w.graph::text like '%' || i.id || '%' or v.graph::text like '%' || i.id || '%')`)
-        .orderBy('w.id')
-        .limit(500),
-    ),
-
   insertRun: (tx: Tx, row: Omit<RunTable, 'finished_at' | 'failure' | 'waiting_on' | 'command' | 'touched_at'> & { input: unknown }) =>
-    tx.run(q.insertInto('runs').values({ ...row, input: jsonText(row.input), options: jsonText(row.options) } as never).onConflict((c) => c.column('id').doNothing())),
+    tx.run(
+      q
+        .insertInto('runs')
+        .values({ ...row, input: jsonText(row.input), options: jsonText(row.options) } as never)
+        .onConflict((c) => c.column('id').doNothing()),
+    ),
   insertEvent: (tx: Tx, scope: Scope, runId: string, seq: number, e: NewEvent) =>
     tx.run(
       q.insertInto('run_events').values({
@@ -182,15 +128,15 @@ export const rows = {
   run: (tx: Tx, id: string) => tx.first(q.selectFrom('runs').selectAll().where('id', '=', id)),
   lockRun: (tx: Tx, id: string) => tx.first(q.selectFrom('runs').selectAll().where('id', '=', id).forUpdate()),
   /** Takes the run over: every writer with an older fence is refused from now on. */
-  holdLease: (tx: Tx, id: string, seconds: number) =>
-    tx.run(sql`insert into executors (id, lease_until) values (${id}, now() + make_interval(secs => ${seconds}::int))
-      on conflict (id) do update set lease_until = excluded.lease_until`),
-  /** Takes the leases that ran out off the books and says whose they were. Two processes never get the same one. */
-  takeLapsed: (tx: Tx) => tx.all<{ id: string }>(sql<{ id: string }>`delete from executors where id in (select id from executors where lease_until < now() for update skip locked) returning id`),
-  dropLease: (tx: Tx, id: string) => tx.run(q.deleteFrom('executors').where('id', '=', id)),
   takeOver: (tx: Tx, id: string) => tx.first(q.updateTable('runs').set({ fence: sql`fence + 1` }).where('id', '=', id).returningAll()),
   command: (tx: Tx, id: string, command: Command, status: RunStatus | null) =>
-    tx.first(q.updateTable('runs').set({ command, ...(status ? { status } : {}) }).where('id', '=', id).returningAll()),
+    tx.first(
+      q
+        .updateTable('runs')
+        .set({ command, ...(status ? { status } : {}) })
+        .where('id', '=', id)
+        .returningAll(),
+    ),
   /** A new stretch of work begins. The fence refuses whoever still works on the one before. */
   nextLeg: async (tx: Tx, id: string, set: { status: RunStatus; command: Command } | null): Promise<number> => {
     const row = await tx.first(
@@ -207,26 +153,78 @@ export const rows = {
     )
     return row!.leg
   },
-  setFailure: (tx: Tx, id: string, failure: Failure | null) => tx.run(q.updateTable('runs').set({ failure: (failure ? jsonText(failure) : null) as never }).where('id', '=', id)),
-  setStep: (tx: Tx, runId: string, stepId: string, set: Partial<Pick<StepTable, 'state' | 'attempt' | 'result' | 'detail' | 'finished_at'>>) =>
+  setFailure: (tx: Tx, id: string, failure: Failure | null) =>
+    tx.run(
+      q
+        .updateTable('runs')
+        .set({ failure: (failure ? jsonText(failure) : null) as never })
+        .where('id', '=', id),
+    ),
+  setStep: (
+    tx: Tx,
+    runId: string,
+    stepId: string,
+    set: Partial<Pick<StepTable, 'state' | 'attempt' | 'result' | 'detail' | 'finished_at'>>,
+  ) =>
     tx.run(
       q
         .updateTable('run_steps')
-        .set({ ...set, ...('result' in set ? { result: jsonText(set.result) } : {}), detail: (set.detail ? jsonText(set.detail) : null) as never })
+        .set({
+          ...set,
+          ...('result' in set ? { result: jsonText(set.result) } : {}),
+          detail: (set.detail ? jsonText(set.detail) : null) as never,
+        })
         .where('run_id', '=', runId)
         .where('step_id', '=', stepId),
     ),
   commands: (tx: Tx, ids: readonly string[]) =>
-    tx.all(q.selectFrom('runs').select(['id', 'command', 'fence']).where('id', 'in', [...ids]).where('command', '!=', 'none')),
+    tx.all(
+      q
+        .selectFrom('runs')
+        .select(['id', 'command', 'fence'])
+        .where('id', 'in', [...ids])
+        .where('command', '!=', 'none'),
+    ),
   steps: (tx: Tx, runId: string) => tx.all(q.selectFrom('run_steps').selectAll().where('run_id', '=', runId)),
-  dropSteps: (tx: Tx, runId: string, stepIds: readonly string[]) => tx.run(q.deleteFrom('run_steps').where('run_id', '=', runId).where('step_id', 'in', [...stepIds])),
+  dropSteps: (tx: Tx, runId: string, stepIds: readonly string[]) =>
+    tx.run(
+      q
+        .deleteFrom('run_steps')
+        .where('run_id', '=', runId)
+        .where('step_id', 'in', [...stepIds]),
+    ),
   events: (tx: Tx, runId: string, after: number, limit: number) =>
     tx.all(q.selectFrom('run_events').selectAll().where('run_id', '=', runId).where('seq', '>', after).orderBy('seq').limit(limit)),
-  runs: (tx: Tx, f: { limit: number; before: string | null; workflowId?: string | undefined; status?: RunStatus | undefined; trigger?: string | undefined; since?: Date | undefined; until?: Date | undefined }) => {
+  runs: (
+    tx: Tx,
+    f: {
+      limit: number
+      before: string | null
+      workflowId?: string | undefined
+      status?: RunStatus | undefined
+      trigger?: string | undefined
+      since?: Date | undefined
+      until?: Date | undefined
+    },
+  ) => {
     let query = q
       .selectFrom('runs as r')
       .leftJoin('workflows as w', 'w.id', 'r.workflow_id')
-      .select(['r.id', 'r.workflow_id', 'w.name as workflow_name', 'r.version', 'r.environment', 'r.trigger', 'r.started_by', 'r.status', 'r.waiting_on', 'r.failure', 'r.created_at', 'r.started_at', 'r.finished_at'])
+      .select([
+        'r.id',
+        'r.workflow_id',
+        'w.name as workflow_name',
+        'r.version',
+        'r.environment',
+        'r.trigger',
+        'r.started_by',
+        'r.status',
+        'r.waiting_on',
+        'r.failure',
+        'r.created_at',
+        'r.started_at',
+        'r.finished_at',
+      ])
       .orderBy('r.id', 'desc')
       .limit(f.limit)
     if (f.before) query = query.where('r.id', '<', f.before)
@@ -249,7 +247,15 @@ export const rows = {
         .limit(limit),
     ),
   activeRunsOf: (tx: Tx, workflowIds: readonly string[], limit: number) =>
-    tx.all(q.selectFrom('runs').select(['id', 'workflow_id', 'status']).where('workflow_id', 'in', [...workflowIds]).where('status', 'in', ['queued', 'running', 'paused', 'draining']).orderBy('id', 'desc').limit(limit)),
+    tx.all(
+      q
+        .selectFrom('runs')
+        .select(['id', 'workflow_id', 'status'])
+        .where('workflow_id', 'in', [...workflowIds])
+        .where('status', 'in', ['queued', 'running', 'paused', 'draining'])
+        .orderBy('id', 'desc')
+        .limit(limit),
+    ),
 
   /**
    * The journal's one way to grow: run row, events, steps and call records in one statement that only the owner of the fence

@@ -6,7 +6,8 @@ import { type Page, pageOf, readCursor } from '../base/page.ts'
 import type { Tools } from '../tools/index.ts'
 import { type Draft, type Graph, parseDraft, parseGraph } from './graph.ts'
 import { type FindStored, refuseSecrets } from './guard.ts'
-import { jsonText, rows, type WorkflowRow } from './rows.ts'
+import { jsonText } from './json-text.ts'
+import { type WorkflowRow, workflowRows as rows } from './workflow-rows.ts'
 import { instancesNamed, type Validation, validate } from './validate.ts'
 
 export interface WorkflowFacts {
@@ -43,7 +44,8 @@ const show = (w: WorkflowRow): WorkflowFacts => ({
 
 export function createWorkflows(deps: { tools: Tools; findStored: FindStored; now: () => number }) {
   const { tools, now } = deps
-  const must = async (tx: Tx, id: string): Promise<WorkflowRow> => (await rows.workflow(tx, id)) ?? fail('NOT_FOUND', `there is no workflow ${id}`)
+  const must = async (tx: Tx, id: string): Promise<WorkflowRow> =>
+    (await rows.workflow(tx, id)) ?? fail('NOT_FOUND', `there is no workflow ${id}`)
 
   /** What keeps a draft from being saved at all: its shape, and a secret in it. The rest is for `check` to tell. */
   async function readDraft(scope: Scope, raw: unknown): Promise<Draft> {
@@ -59,7 +61,10 @@ export function createWorkflows(deps: { tools: Tools; findStored: FindStored; no
     must,
     check,
 
-    async create(scope: Scope, input: { name: string; description?: string | undefined; graph: unknown; run_setup?: unknown }): Promise<(tx: Tx) => Promise<WorkflowFacts>> {
+    async create(
+      scope: Scope,
+      input: { name: string; description?: string | undefined; graph: unknown; run_setup?: unknown },
+    ): Promise<(tx: Tx) => Promise<WorkflowFacts>> {
       const graph = await readDraft(scope, input.graph)
       if (input.run_setup !== undefined) await refuseSecrets(deps.findStored, scope, input.run_setup, 'run_setup')
       return async (tx) =>
@@ -85,7 +90,11 @@ export function createWorkflows(deps: { tools: Tools; findStored: FindStored; no
       return pageOf(found, f.limit, (r) => r.id, show)
     },
 
-    async change(scope: Scope, id: string, input: { name?: string | undefined; description?: string | null | undefined; graph?: unknown; run_setup?: unknown }): Promise<(tx: Tx) => Promise<WorkflowFacts>> {
+    async change(
+      scope: Scope,
+      id: string,
+      input: { name?: string | undefined; description?: string | null | undefined; graph?: unknown; run_setup?: unknown },
+    ): Promise<(tx: Tx) => Promise<WorkflowFacts>> {
       const graph = input.graph === undefined ? undefined : await readDraft(scope, input.graph)
       if (input.run_setup !== undefined) await refuseSecrets(deps.findStored, scope, input.run_setup, 'run_setup')
       return async (tx) => {
@@ -112,17 +121,27 @@ export function createWorkflows(deps: { tools: Tools; findStored: FindStored; no
     },
 
     /** An immutable snapshot of the draft, if nothing is wrong with it. */
-    async publish(scope: Scope, id: string, input: { changelog?: string | undefined; environment: string; publishedBy: string }, read: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>): Promise<(tx: Tx) => Promise<VersionFacts>> {
+    async publish(
+      scope: Scope,
+      id: string,
+      input: { changelog?: string | undefined; environment: string; publishedBy: string },
+      read: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>,
+    ): Promise<(tx: Tx) => Promise<VersionFacts>> {
       const draft = await read((tx) => must(tx, id))
       await refuseSecrets(deps.findStored, scope, draft.graph, 'graph')
       return async (tx) => {
         const row = (await rows.lockWorkflow(tx, id)) ?? fail('NOT_FOUND', `there is no workflow ${id}`)
         if (row.archived_at) fail('CONFLICT', `the workflow ${row.name} is archived`)
-        if (jsonText(row.graph) !== jsonText(draft.graph)) fail('CONFLICT', 'the draft was changed while it was being published', { hint: 'Publish again.' })
+        if (jsonText(row.graph) !== jsonText(draft.graph))
+          fail('CONFLICT', 'the draft was changed while it was being published', { hint: 'Publish again.' })
         const verdict = await check(tx, parseDraft(row.graph), input.environment)
         const errors = verdict.issues.filter((i) => i.severity === 'error')
         if (errors.length > 0)
-          throw new Fault('GRAPH_INVALID', `${errors[0]?.message ?? 'the graph is not valid'}${errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''}`, { details: { issues: verdict.issues } })
+          throw new Fault(
+            'GRAPH_INVALID',
+            `${errors[0]?.message ?? 'the graph is not valid'}${errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''}`,
+            { details: { issues: verdict.issues } },
+          )
         const graph = parseGraph(row.graph)
         const version = (row.latest_version ?? 0) + 1
         const snapshot = await rows.insertVersion(tx, {

@@ -51,9 +51,10 @@ export function createVault(deps: {
       matchers.delete(at.workspace)
       let whole = fields
       if (options.keepFrom !== undefined) {
-        const kept = await sealed.readIn(tx, { ...at, version: options.keepFrom }).catch((error: { code?: string }) => {
-          // A whole new credential must be able to take the place of one that cannot be read any more.
-          if (error.code === 'UNDECRYPTABLE') return {}
+        const kept = await sealed.readIn(tx, { ...at, version: options.keepFrom }).catch(async (error: { code?: string }) => {
+          // A whole new credential takes the place of one that cannot be read any more; half of one would lose the rest.
+          const stored = await sealed.facts(tx, at.owner, options.keepFrom as number)
+          if (error.code === 'UNDECRYPTABLE' && stored.every((f) => f.field in fields)) return {}
           throw error
         })
         whole = { ...Object.fromEntries(Object.entries(kept).map(([name, value]) => [name, conceal(value)])), ...fields }

@@ -199,7 +199,8 @@ function sealedRow(ring: Keyring, at: Place, text: string, parts: readonly Secre
       fingerprint: fingerprint(ring, at.workspace, plain),
       marks: marksOf(ring, at.workspace, values),
       length: characters.length,
-      last_four: characters.length >= LAST_FOUR_FROM && /^[!-~]{4}$/.test(tail) ? tail : null,
+      // A connection string may end in a short password: its length says nothing about how much four characters give away.
+      last_four: parts.length === 0 && characters.length >= LAST_FOUR_FROM && /^[!-~]{4}$/.test(tail) ? tail : null,
     }
   } finally {
     for (const value of values) value.fill(0)

@@ -1,3 +1,0 @@
-export async function runCli(_argv: readonly string[]): Promise<number> {
-  return 0
-}

@@ -1,0 +1,36 @@
+/** What the command line can do besides the operations: the names, for help and completion. cli.ts does them. */
+export interface Extra {
+  noun: string
+  /** Empty: the noun alone is the command. */
+  verb: string
+  takes: string
+  about: string
+  more?: string
+}
+
+export const EXTRAS: readonly Extra[] = [
+  { noun: 'start', verb: '', takes: '', about: 'start the server; start --help lists its flags' },
+  {
+    noun: 'login',
+    verb: '',
+    takes: '[--url URL] --token-file FILE',
+    about: 'try a token and keep it for this server',
+    more: 'Without --token-file the token is asked for and not shown; --token-file - reads it from standard input.\nIt is kept in a file of your configuration directory that only you can read, and sent to this server alone.',
+  },
+  { noun: 'logout', verb: '', takes: '[--url URL]', about: 'forget the token that is kept for this server' },
+  { noun: 'version', verb: '', takes: '', about: 'the version of this program' },
+  {
+    noun: 'completion',
+    verb: '',
+    takes: 'bash|zsh|fish',
+    about: 'print a script that completes commands, flags and ids',
+    more: 'bash: source <(agentruntime completion bash)\nzsh:  source <(agentruntime completion zsh)\nfish: agentruntime completion fish | source',
+  },
+  {
+    noun: 'runs',
+    verb: 'follow',
+    takes: '<workflow> <run>',
+    about: 'Print the events of a run as they happen, until it ends.',
+    more: 'Exit code 0: completed. Otherwise that of the failure; see agentruntime help exit-codes. With --json each line is one event.',
+  },
+]

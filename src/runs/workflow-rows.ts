@@ -1,0 +1,85 @@
+import { sql } from 'kysely'
+import { type Tx, tables } from '../base/db.ts'
+
+interface WorkflowTable {
+  id: string
+  workspace_id: string
+  project_id: string
+  name: string
+  description: string | null
+  graph: unknown
+  run_setup: unknown
+  latest_version: number | null
+  archived_at: Date | null
+  created_at: Date
+  updated_at: Date
+}
+interface VersionTable {
+  workspace_id: string
+  project_id: string
+  workflow_id: string
+  version: number
+  graph: unknown
+  changelog: string | null
+  published_by: string
+  published_at: Date
+}
+export type WorkflowRow = WorkflowTable
+
+const q = tables<{ workflows: WorkflowTable; workflow_versions: VersionTable }>()
+
+export const workflowRows = {
+  insertWorkflow: (
+    tx: Tx,
+    row: Pick<WorkflowTable, 'id' | 'workspace_id' | 'project_id' | 'name' | 'description'> & { graph: string; run_setup: string | null },
+  ) =>
+    tx.first(
+      q
+        .insertInto('workflows')
+        .values(row as never)
+        .returningAll(),
+    ),
+  workflow: (tx: Tx, id: string) => tx.first(q.selectFrom('workflows').selectAll().where('id', '=', id)),
+  lockWorkflow: (tx: Tx, id: string) => tx.first(q.selectFrom('workflows').selectAll().where('id', '=', id).forUpdate()),
+  workflows: (tx: Tx, f: { limit: number; before: string | null; q?: string | undefined }) => {
+    let query = q.selectFrom('workflows').selectAll().where('archived_at', 'is', null).orderBy('id', 'desc').limit(f.limit)
+    if (f.before) query = query.where('id', '<', f.before)
+    if (f.q) query = query.where('name', 'ilike', `%${f.q.replaceAll(/[\\%_]/g, '\\$&')}%`)
+    return tx.all(query)
+  },
+  updateWorkflow: (tx: Tx, id: string, set: Record<string, unknown>) =>
+    tx.first(
+      q
+        .updateTable('workflows')
+        .set(set as never)
+        .where('id', '=', id)
+        .returningAll(),
+    ),
+  insertVersion: (tx: Tx, row: Omit<VersionTable, 'published_at' | 'graph'> & { graph: string }) =>
+    tx.first(
+      q
+        .insertInto('workflow_versions')
+        .values(row as never)
+        .returningAll(),
+    ),
+  version: (tx: Tx, workflowId: string, version: number) =>
+    tx.first(q.selectFrom('workflow_versions').selectAll().where('workflow_id', '=', workflowId).where('version', '=', version)),
+  versions: (tx: Tx, workflowId: string, limit: number, before: number | null) => {
+    let query = q.selectFrom('workflow_versions').selectAll().where('workflow_id', '=', workflowId).orderBy('version', 'desc').limit(limit)
+    if (before !== null) query = query.where('version', '<', before)
+    return tx.all(query)
+  },
+  /** Latest versions of all workflows whose graph names one of the instances: for usage and delete guards. */
+  naming: (tx: Tx, instanceIds: readonly string[]) =>
+    tx.all(
+      q
+        .selectFrom('workflows as w')
+        .leftJoin('workflow_versions as v', (j) => j.onRef('v.workflow_id', '=', 'w.id').onRef('v.version', '=', 'w.latest_version'))
+        .select(['w.id', 'w.name', 'w.graph', 'v.graph as published', 'v.version'])
+        .where('w.archived_at', 'is', null)
+        .where(sql<boolean>`exists (select 1 from unnest(${[...instanceIds]}::text[]) as i(id)
+          where w.graph::text like '%' || i.id || '%' or v.graph::text like '%' || i.id || '%')`)
+        .orderBy('w.id')
+        .limit(500),
+    ),
+}
