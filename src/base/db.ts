@@ -62,6 +62,23 @@ pg.types.setTypeParser(pg.types.builtins.INT8, Number)
 
 const SET_SCOPE = { name: 'scope', text: "select set_config('ar.workspace', $1, true), set_config('ar.project', $2, true)" }
 
+/** Whoever asks whether the database is there wants to know now, also when its packets vanish without a word. */
+const PING_MS = 3_000
+/** A peer that vanished is noticed after this and some probes more, and not after the system's two hours. */
+const KEEP_ALIVE_MS = 10_000
+
+/** The database went away or is going (class 08, 53, 57P0x; or no code at all), as opposed to: it refused a statement. */
+function isAway(error: unknown): boolean {
+  const { code, message = '' } = error as { code?: unknown; message?: string }
+  if (error instanceof Fault) return false
+  if (typeof code === 'string') return /^(08|53|57P0)/.test(code) || /^E[A-Z]+$/.test(code)
+  return /Connection terminated|connection error|not queryable|timeout exceeded/i.test(message)
+}
+
+/**
+ * A database that cannot be reached, or is lost on the way, is Fault DEPENDENCY_UNAVAILABLE. Whether a commit that was lost on the
+ * way has happened is not known then.
+ */
 export function createDb(pool: pg.Pool): Db {
   async function inTransaction<T>(workspace: string, project: string, work: (tx: Tx) => Promise<T>): Promise<T> {
     let client: pg.PoolClient
@@ -74,6 +91,11 @@ export function createDb(pool: pg.Pool): Db {
       })
     }
     let broken: Error | undefined
+    // A connection that dies while it is ours tells so in an event of its own besides failing its queries; unheard it would end the process.
+    const died = (error: Error) => {
+      broken = error
+    }
+    client.on('error', died)
     const sent: Promise<unknown>[] = []
     const send = (query: pg.QueryConfig) => {
       const answer = client.query(query)
@@ -106,8 +128,10 @@ export function createDb(pool: pg.Pool): Db {
       await client.query('rollback').catch((e: Error) => {
         broken = e
       })
+      if (broken || isAway(error)) throw new Fault('DEPENDENCY_UNAVAILABLE', 'the connection to the database was lost', { cause: error })
       throw error
     } finally {
+      client.removeListener('error', died)
       client.release(broken)
     }
   }
@@ -116,7 +140,9 @@ export function createDb(pool: pg.Pool): Db {
     tx: ({ workspace, project }, work) => inTransaction(workspace, project, work),
     everyTenant: (_reason, work) => inTransaction('*', '*', work),
     async ping() {
-      await pool.query('select 1')
+      const late = Promise.withResolvers<never>()
+      const timer = setTimeout(() => late.reject(new Error(`no answer within ${PING_MS} ms`)), PING_MS)
+      await Promise.race([pool.query('select 1'), late.promise]).finally(() => clearTimeout(timer))
     },
     close: () => pool.end(),
   }
@@ -131,6 +157,7 @@ export function openPool(connection: pg.PoolConfig, role: string | null, max: nu
     max,
     pipeline: true,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     application_name: 'agentruntime',
   } as pg.PoolConfig)
   // An idle connection that dies is replaced by the pool; whoever uses it next meets a fresh one.

@@ -82,7 +82,7 @@ export function openTerminal({ stdin, stdout, stderr, settings }: CliDeps): Term
   const note = (text: string) => write(stderr, text)
   return {
     asks: stdin.isTTY === true && stderr.isTTY === true,
-    width: stdout.isTTY ? (stdout.columns ?? 80) : null,
+    width: stdout.isTTY ? stdout.columns || 80 : null,
     get closed() {
       return closed
     },

@@ -2,7 +2,7 @@
 import type { Bindings } from '../bindings/index.ts'
 import { missingScopes } from '../bindings/index.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
-import { Fault, type FaultCode, fail } from '../base/errors.ts'
+import { FAULTS, Fault, type FaultCode, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { waitFor } from '../connections/index.ts'
 import type { Connections } from '../connections/index.ts'
@@ -90,14 +90,18 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
     }
   }
 
-  /** What a retry loop must know about one call. A tool that cannot be found is taken for one that must not be repeated. */
+  /**
+   * What a retry loop must know about one call. A tool that cannot be found is taken for one that must not be repeated.
+   * A passing trouble (the database is away) says nothing about the tool, and is thrown.
+   */
   async function traits(call: Pick<CallRequest, 'scope' | 'instanceId' | 'environment' | 'tool' | 'args'>): Promise<{ effect: Tool['effect'] | null; repeatable: boolean }> {
     try {
       const { connector } = await bindings.resolve(call.scope, call.instanceId, call.environment)
       const tool = toolOf(connector, call.tool)
       if (typeof tool.repeatable === 'boolean') return { effect: tool.effect, repeatable: tool.repeatable }
       return { effect: tool.effect, repeatable: tool.repeatable(checkArguments(tool.input, call.args ?? {}, []) as never) }
-    } catch {
+    } catch (error) {
+      if (!(error instanceof Fault) || FAULTS[error.code].retry) throw error
       return { effect: null, repeatable: false }
     }
   }
@@ -130,7 +134,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
     async call(request: CallRequest): Promise<unknown> {
       const outcome = await attempt(request)
       const stored = recorder.write(outcome.record)
-      if ((await traits(request)).effect !== 'read') await stored
+      if ((await traits(request).catch(() => null))?.effect !== 'read') await stored
       if (!outcome.ok) throw outcome.fault
       return outcome.output
     },

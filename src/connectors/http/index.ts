@@ -121,7 +121,7 @@ const httpRequest = tool({
   }),
   example: { method: 'GET' as const, path: '/v1/items', query: { limit: 2 } },
   run: async (ctx, call) => {
-    const { status, headers, body, verdict } = await exchange(ctx, { ...call, accept: 'any' })
+    const { status, headers, body, verdict } = await exchange(ctx, { ...call, headers: withKey(call, ctx.key), accept: 'any' })
     if (status === 401 && verdict !== null) throw rejected(verdict)
     const shown = [...headers].filter(([name]) => !NOT_SHOWN.test(name))
     return {
@@ -164,6 +164,16 @@ async function check(ctx: ToolContext): Promise<Checked> {
   const warnings =
     at === undefined ? ['No check_path is set: the service was reached, but nothing proves that it accepts the credential.'] : []
   return { account: null, granted_scopes: null, warnings }
+}
+
+/**
+ * draft-ietf-httpapi-idempotency-key-header: an API that knows it carries a call out once, however often it comes; others ignore it.
+ * A key of the caller's own goes before ours.
+ */
+function withKey(call: { method: string; headers?: Record<string, string> | undefined }, key: string): Record<string, string> {
+  const own = call.headers ?? {}
+  const safe = call.method === 'GET' || call.method === 'HEAD'
+  return safe || Object.keys(own).some((name) => name.toLowerCase() === 'idempotency-key') ? own : { ...own, 'Idempotency-Key': key }
 }
 
 const rejected = ({ message }: Verdict) =>

@@ -1,0 +1,137 @@
+/** The visible surface, as literals: whoever changes it changes this file too, on purpose. */
+import { expect, it } from 'vitest'
+import { SCOPES } from '../src/access/index.ts'
+import { FAULTS } from '../src/base/errors.ts'
+import { operations } from '../src/operations/index.ts'
+
+it('[pins.surface] error codes and their HTTP statuses and exit codes', () => {
+  expect(Object.entries(FAULTS).map(([code, f]) => `${code} ${f.http} ${f.exit}${f.retry ? ' retry' : ''}`)).toMatchInlineSnapshot(`
+    [
+      "BAD_REQUEST 400 2",
+      "INVALID_INPUT 400 2",
+      "UNAUTHENTICATED 401 3",
+      "TOKEN_EXPIRED 401 3",
+      "FORBIDDEN 403 3",
+      "NOT_FOUND 404 4",
+      "METHOD_NOT_ALLOWED 405 2",
+      "CONFLICT 409 5",
+      "CONNECTION_IN_USE 409 5",
+      "INSTANCE_IN_USE 409 5",
+      "IDEMPOTENCY_CONFLICT 409 5",
+      "TOO_LARGE 413 2",
+      "UNSUPPORTED_MEDIA_TYPE 415 2",
+      "REFUSED 422 5",
+      "GRAPH_INVALID 422 5",
+      "NOT_PUBLISHED 422 5",
+      "SECRET_IN_GRAPH 422 5",
+      "CREDENTIAL_MALFORMED 422 5",
+      "CREDENTIAL_REJECTED 422 6",
+      "CONNECTION_RECONNECT_REQUIRED 422 6",
+      "BINDING_MISSING 422 5",
+      "SCOPE_MISSING 422 6",
+      "EGRESS_BLOCKED 422 5",
+      "TEMPLATE_UNRESOLVED 422 5",
+      "UNDECRYPTABLE 422 6",
+      "TOOL_REFUSED 422 5",
+      "UPSTREAM_INVALID 422 6",
+      "UPSTREAM_NOT_FOUND 422 6",
+      "UPSTREAM_CONFLICT 422 6",
+      "RATE_LIMITED 429 6 retry",
+      "RUN_STOPPED 409 5",
+      "INTERNAL 500 1",
+      "MCP_TOOL_FAILED 502 6",
+      "UPSTREAM_RATE_LIMITED 502 6 retry",
+      "UPSTREAM_ERROR 502 6 retry",
+      "DEPENDENCY_UNAVAILABLE 503 7 retry",
+      "VAULT_SEALED 503 7 retry",
+      "SHUTTING_DOWN 503 7 retry",
+      "STEP_TIMED_OUT 504 6 retry",
+    ]
+  `)
+})
+
+it('[pins.surface] scopes', () => {
+  expect(SCOPES).toMatchInlineSnapshot(`
+    [
+      "workflow:read",
+      "workflow:write",
+      "workflow:run",
+      "mcp:execute",
+      "mcp:write",
+      "connection:read",
+      "connection:write",
+      "webhook:write",
+      "pat:write",
+      "audit:read",
+      "vault:admin",
+    ]
+  `)
+})
+
+it('[pins.surface] operations: name, route, scope, role, effect, audit', () => {
+  expect(
+    operations.map((op) => `${op.name} | ${op.http} | ${op.scope} | ${op.role} | ${op.effect} | ${'log' in op.audit ? op.audit.log : 'not audited'}`),
+  ).toMatchInlineSnapshot(`
+    [
+      "me.get | GET /v1/me | null | project_viewer | read | not audited",
+      "pats.list | GET /v1/pats | pat:write | project_contributor | read | not audited",
+      "pats.create | POST /v1/pats | pat:write | project_contributor | write | pat.created",
+      "pats.revoke | DELETE /v1/pats/{id} | pat:write | project_contributor | destroy | pat.revoked",
+      "audit.list | GET /v1/audit | audit:read | workspace_admin | read | not audited",
+      "audit.verify | GET /v1/audit/verify | audit:read | workspace_admin | read | not audited",
+      "connections.templates | GET /v1/connections/templates | connection:read | project_viewer | read | not audited",
+      "connections.list | GET /v1/connections | connection:read | project_viewer | read | not audited",
+      "connections.create | POST /v1/connections | connection:write | project_contributor | write | connection.created",
+      "connections.get | GET /v1/connections/{id} | connection:read | project_viewer | read | not audited",
+      "connections.update | PATCH /v1/connections/{id} | connection:write | project_contributor | write | connection.updated",
+      "connections.delete | DELETE /v1/connections/{id} | connection:write | project_contributor | destroy | connection.deleted",
+      "connections.credentials | GET /v1/connections/{id}/credentials | connection:read | project_viewer | read | not audited",
+      "connections.usage | GET /v1/connections/{id}/usage | connection:read | project_viewer | read | not audited",
+      "connections.validate | POST /v1/connections/{id}/validate | connection:write | project_contributor | write | connection.validated",
+      "connections.events | GET /v1/connections/{id}/events | connection:read | project_viewer | read | not audited",
+      "mcp.catalog | GET /v1/mcp/platform-catalog | mcp:execute | project_viewer | read | not audited",
+      "instances.resolve | POST /v1/mcp/instances/resolve | mcp:execute | project_viewer | read | not audited",
+      "instances.list | GET /v1/mcp/instances | mcp:execute | project_viewer | read | not audited",
+      "instances.create | POST /v1/mcp/instances | mcp:write | project_contributor | write | instance.created",
+      "instances.get | GET /v1/mcp/instances/{id} | mcp:execute | project_viewer | read | not audited",
+      "instances.update | PATCH /v1/mcp/instances/{id} | mcp:write | project_contributor | write | instance.updated",
+      "instances.delete | DELETE /v1/mcp/instances/{id} | mcp:write | project_contributor | destroy | instance.deleted",
+      "instances.validate | POST /v1/mcp/instances/{id}/validate | mcp:write | project_contributor | write | instance.validated",
+      "tools.list | GET /v1/mcp/instances/{id}/tools | mcp:execute | project_viewer | read | not audited",
+      "tools.call | POST /v1/mcp/instances/{id}/tools/{tool}/call | mcp:execute | project_contributor | write | not audited",
+      "profiles.list | GET /v1/mcp/instances/{id}/config-profiles | mcp:execute | project_viewer | read | not audited",
+      "profiles.create | POST /v1/mcp/instances/{id}/config-profiles | mcp:write | project_contributor | write | profile.created",
+      "profiles.update | PATCH /v1/mcp/instances/{id}/config-profiles/{profile_id} | mcp:write | project_contributor | write | profile.updated",
+      "profiles.set_active | POST /v1/mcp/instances/{id}/config-profiles/{profile_id}/set-active | mcp:write | project_contributor | write | profile.activated",
+      "workflows.list | GET /v1/workflows | workflow:read | project_viewer | read | not audited",
+      "workflows.create | POST /v1/workflows | workflow:write | project_contributor | write | workflow.created",
+      "workflows.get | GET /v1/workflows/{id} | workflow:read | project_viewer | read | not audited",
+      "workflows.update | PATCH /v1/workflows/{id} | workflow:write | project_contributor | write | workflow.updated",
+      "workflows.archive | DELETE /v1/workflows/{id} | workflow:write | project_contributor | destroy | workflow.archived",
+      "workflows.validate | POST /v1/workflows/{id}/validate | workflow:read | project_viewer | read | not audited",
+      "versions.list | GET /v1/workflows/{id}/versions | workflow:read | project_viewer | read | not audited",
+      "versions.publish | POST /v1/workflows/{id}/versions | workflow:write | project_contributor | write | workflow.published",
+      "runs.command | POST /v1/workflows/{id}/command | workflow:run | project_contributor | write | run.commanded",
+      "runs.list | GET /v1/runs | workflow:read | project_viewer | read | not audited",
+      "runs.list_of_workflow | GET /v1/workflows/{id}/runs | workflow:read | project_viewer | read | not audited",
+      "runs.summary | GET /v1/workflows/{id}/runs/{run_id}/summary | workflow:read | project_viewer | read | not audited",
+      "runs.events | GET /v1/workflows/{id}/runs/{run_id}/events | workflow:read | project_viewer | read | not audited",
+      "runs.context | GET /v1/workflows/{id}/runs/{run_id}/context | workflow:read | project_viewer | read | not audited",
+      "runs.retry | POST /v1/workflows/{id}/runs/{run_id}/retry | workflow:run | project_contributor | write | run.retried",
+      "runs.resolve_step | POST /v1/workflows/{id}/runs/{run_id}/steps/{step_id}/resolve | workflow:run | project_contributor | write | run.step_resolved",
+      "vault.status | GET /v1/vault | vault:admin | workspace_owner | read | not audited",
+      "vault.rotate | POST /v1/vault/rotate | vault:admin | workspace_owner | write | vault.rotated",
+      "vault.rewrap | POST /v1/vault/rewrap | vault:admin | workspace_owner | write | vault.rewrapped",
+    ]
+  `)
+})
+
+it('every operation says what it is, has strict input, and names its path fields', () => {
+  for (const op of operations) {
+    expect(op.about.length, op.name).toBeGreaterThan(10)
+    expect(op.about, op.name).toMatch(/\.$/)
+    expect(op.input.safeParse({ surely_not_a_field: 1 }).success, op.name).toBe(false)
+    for (const [, field = ''] of op.http.matchAll(/\{(\w+)\}/g)) expect(Object.keys(op.input.shape), op.name).toContain(field)
+    if (op.effect !== 'read' && 'none' in op.audit) expect(op.audit.none.length, op.name).toBeGreaterThan(20)
+  }
+})
