@@ -1,7 +1,7 @@
 /** What a measurement stands on: PostgreSQL as in production, an upstream and a load generator in processes of their own, our runtime. */
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { startPostgres } from '../src/base/postgres.ts'
@@ -38,7 +38,9 @@ export interface Stage {
 }
 
 export function newDataDir(): string {
-  return mkdtempSync(join(PLACE, 'data-'))
+  const dir = mkdtempSync(join(PLACE, 'data-'))
+  chmodSync(dir, 0o711) // as root the database runs as another user, who must get through
+  return dir
 }
 
 /** Starts a file beside this one and waits for its first message. */

@@ -4,7 +4,6 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseAllow } from './base/egress.ts'
 import { fail } from './base/errors.ts'
-import type { CliSettings } from './faces/cli.ts'
 import { conceal, type RootKeySource } from './vault/index.ts'
 
 export interface Config {
@@ -96,8 +95,16 @@ function commandLine(text: string): string[] {
   return fail('INVALID_INPUT', '--root-key-command must be a program with arguments, or a JSON array of strings')
 }
 
+export interface CliConfig {
+  readonly url: string | null
+  readonly token: string | null
+  readonly tokenFile: string | null
+  readonly color: boolean
+  readonly configDir: string
+}
+
 /** What the command line takes from the environment. Its own flags are read where they are used. */
-export function readCliConfig(env: NodeJS.ProcessEnv = process.env): CliSettings {
+export function readCliConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
   const text = (name: string): string | null => env[name]?.trim() || null
   const base = text('XDG_CONFIG_HOME') ?? (process.platform === 'win32' ? text('APPDATA') : null) ?? join(homedir(), '.config')
   return Object.freeze({

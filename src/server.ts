@@ -22,24 +22,29 @@ import { loadConnectors } from './connectors/load.ts'
 import { seedDemo } from './demo.ts'
 import { createHttp, type Readiness } from './faces/http.ts'
 import { createInvoke, operations, type Rooms } from './operations/index.ts'
-import { createRuns, ENGINE_POOL } from './runs/index.ts'
+import { createRuns, ENGINE_POOL, type Times } from './runs/index.ts'
 import { createTools } from './tools/index.ts'
 import { createVault } from './vault/index.ts'
 
 export const VERSION = '0.1.0'
 /** Connections of our own to the database: enough to keep two cores busy, few enough for a small server. */
 const APP_POOL = 16
-/** How often the root key is looked at again, and wrap counts are written down. */
+/** How often the root key is looked at again, and wrap counts are written down; and how often a sealed vault tries to open. */
 const VAULT_CHECK_MS = 60_000
+const VAULT_RETRY_MS = 5_000
 /** A client that sends its headers slower than this is not waited for. */
 const HEADERS_MS = 15_000
 const REQUEST_MS = 60_000
+/** On the way down, requests under way get this long. */
+const LAST_REQUESTS_MS = 5_000
 const MIGRATIONS = new URL('../migrations/', import.meta.url)
 
 export interface Deps {
   now?: () => number
   random?: () => number
   fault?: (point: string) => void | Promise<void>
+  /** Shorter leases and rounds, for whoever cannot wait. */
+  times?: Partial<Times>
   /** One line for whoever watches the start. */
   say?: (line: string) => void
 }
@@ -86,9 +91,15 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     const fault = deps.fault ? { fault: deps.fault } : {}
     const vault = createVault({ db, rootSource: config.rootKey, egress, now, localRoot: join(config.dataDir, 'files'), ...fault })
     undo.push(() => vault.close())
-    const vaultState = await vault.keeping.unlock()
+    await vault.keeping.unlock()
+    const vaultState = vault.keeping.state()
     if (vaultState.state === 'open' && vaultState.warning) say(vaultState.warning)
-    const checking = setInterval(() => void vault.check().catch((error: Error) => log.warn({ problem: error.message }, 'the vault check failed')), VAULT_CHECK_MS).unref()
+    let checked = now()
+    const checking = setInterval(() => {
+      if (vault.keeping.state().state === 'open' && now() - checked < VAULT_CHECK_MS) return
+      checked = now()
+      vault.check().catch((error: Error) => log.warn({ problem: error.message }, 'the vault check failed'))
+    }, VAULT_RETRY_MS).unref()
     undo.push(() => clearInterval(checking))
 
     const access = createAccess({ db, now })
@@ -108,8 +119,13 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       random,
       log,
       ...fault,
+      ...(deps.times ? { times: deps.times } : {}),
     })
-    undo.push(() => access.close(), () => connections.close(), () => tools.close())
+    undo.push(
+      () => access.close(),
+      () => connections.close(),
+      () => tools.close(),
+    )
 
     const rooms: Rooms = { access, connections, bindings, tools, runs, vault: vault.keeping, db }
     const invoke = createInvoke(rooms, { now })
@@ -117,33 +133,34 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     const readiness = async (): Promise<Readiness> => {
       const state = vault.keeping.state()
       const checks: Readiness['checks'] = {
-        database: await db.ping().then(() => ({ ok: true }), () => ({ ok: false, problem: 'the database does not answer' })),
-        vault: state.state === 'open' ? { ok: true, key_id: state.keyId } : { ok: false, problem: state.message, key_id: state.keyId, expected_key_ids: state.expectedKeyIds },
+        database: await db.ping().then(
+          () => ({ ok: true }),
+          () => ({ ok: false, problem: 'the database does not answer' }),
+        ),
+        vault:
+          state.state === 'open'
+            ? { ok: true, key_id: state.keyId }
+            : { ok: false, problem: state.message, key_id: state.keyId, expected_key_ids: state.expectedKeyIds },
         engine: engineUp ? { ok: true } : { ok: false, problem: 'the engine has not started' },
       }
       return { ready: Object.values(checks).every((c) => c.ok), checks }
     }
-    const http = createHttp({ operations, invoke, access, readiness, log, now, version: VERSION })
+    const http = createHttp({ operations, invoke, access, readiness, up: () => engineUp, log, now, version: VERSION })
     const listener = createNetServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS }, getRequestListener(http.fetch))
+    // Order on the way down: no new requests, then runs write down what is in flight, then the rest.
+    undo.push(() => (engineUp ? runs.close() : undefined))
     ownPort = await listen(listener, config)
+    undo.push(() => closeListener(listener))
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${ownPort}`
 
     await runs.launch()
     engineUp = true
-    // Order on the way down: no new requests, then runs write down what is in flight, then the rest.
-    undo.push(
-      () => runs.close(),
-      () => new Promise<void>((resolve) => {
-        listener.close(() => resolve())
-        listener.closeIdleConnections()
-        setTimeout(() => listener.closeAllConnections(), 5_000).unref()
-      }),
-    )
 
     const founding = await access.founding()
     if (config.ownerPatFile) await writeOwnerPat(config.ownerPatFile, rooms, founding.owner, now)
     let demoRunId: string | null = null
-    if (config.demo && founding.fresh && vaultState.state === 'open') demoRunId = await seedDemo({ invoke, rooms, owner: founding.owner, root: join(config.dataDir, 'files') })
+    if (config.demo && founding.fresh && vaultState.state === 'open')
+      demoRunId = await seedDemo({ invoke, rooms, owner: founding.owner, root: join(config.dataDir, 'files') })
     return { url, log, rooms, demoRunId, sealed: vaultState.state === 'sealed' ? vaultState.message : null, stop }
   } catch (error) {
     await stop().catch(() => undefined)
@@ -158,7 +175,12 @@ interface Database {
 }
 
 async function openDatabase(config: Config, log: Logger, say: (line: string) => void): Promise<Database> {
-  if (config.databaseUrl !== null) return { connection: { connectionString: config.databaseUrl, connectionTimeoutMillis: 10_000 }, listeners: [], stop: async () => undefined }
+  if (config.databaseUrl !== null)
+    return {
+      connection: { connectionString: config.databaseUrl, connectionTimeoutMillis: 10_000 },
+      listeners: [],
+      stop: async () => undefined,
+    }
   const options = { dataDir: config.dataDir, log: (line: string) => log.info({ postgres: line }, 'postgres') }
   if (!existsSync(join(config.dataDir, 'postgres'))) say('setting up PostgreSQL in the data directory')
   let server = await startPostgres(options)
@@ -196,13 +218,28 @@ function executorId(dataDir: string): string {
   return id
 }
 
-async function writeOwnerPat(file: string, { access, db }: Rooms, owner: Awaited<ReturnType<Rooms['access']['founding']>>['owner'], now: () => number): Promise<void> {
+async function writeOwnerPat(
+  file: string,
+  { access, db }: Rooms,
+  owner: Awaited<ReturnType<Rooms['access']['founding']>>['owner'],
+  now: () => number,
+): Promise<void> {
   if (existsSync(file)) {
     const there = readFileSync(file, 'utf8').trim()
-    if (await access.authenticate(there, null).then(() => true, () => false)) return // still good: a restart makes no second one
+    if (
+      await access.authenticate(there, null).then(
+        () => true,
+        () => false,
+      )
+    )
+      return // still good: a restart makes no second one
   }
   const { token } = await db.tx({ workspace: owner.workspace, project: owner.project }, (tx) =>
-    access.createPat(tx, owner, { display_name: `owner, ${new Date(now()).toISOString().slice(0, 10)}-${randomBytes(2).toString('hex')}`, scopes: owner.scopes, expires_in_days: 90 }),
+    access.createPat(tx, owner, {
+      display_name: `owner, ${new Date(now()).toISOString().slice(0, 10)}-${randomBytes(2).toString('hex')}`,
+      scopes: owner.scopes,
+      expires_in_days: 90,
+    }),
   )
   try {
     writeFileSync(file, `${token}\n`, { mode: 0o600 })
@@ -211,10 +248,22 @@ async function writeOwnerPat(file: string, { access, db }: Rooms, owner: Awaited
   }
 }
 
+/** Requests under way may end; whoever keeps a connection open for longer is cut. */
+function closeListener(listener: ReturnType<typeof createNetServer>): Promise<void> {
+  return new Promise((resolve) => {
+    listener.close(() => resolve())
+    listener.closeIdleConnections()
+    setTimeout(() => listener.closeAllConnections(), LAST_REQUESTS_MS).unref()
+  })
+}
+
 function listen(server: ReturnType<typeof createNetServer>, config: Config): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'EADDRINUSE' ? `port ${config.port} on ${config.host} is in use` : `cannot listen on ${config.host}:${config.port} (${error.code})`
+      const why =
+        error.code === 'EADDRINUSE'
+          ? `port ${config.port} on ${config.host} is in use`
+          : `cannot listen on ${config.host}:${config.port} (${error.code})`
       reject(new Fault('CONFLICT', why, { hint: '--port 0 picks a free one.' }))
     })
     server.listen(config.port, config.host, () => resolve((server.address() as AddressInfo).port))

@@ -64,8 +64,8 @@ export interface TestRuntime extends AsyncDisposable {
   dataDir: string
   logFile: string
   databaseUrl: string | null
-  /** For looking into the database behind the scenes, as the owner of the tables; null with `database: 'own'`. */
-  connection: pg.ClientConfig | null
+  /** For looking into the database behind the scenes, as the owner of the tables. */
+  connection: pg.ClientConfig
   /** Every answer to `api` and `ok`, in order. */
   answers: Answer[]
   /** With the owner's token unless the headers say otherwise. A string as body goes out as it is. */
@@ -177,7 +177,7 @@ export async function runtime(options: RuntimeOptions = {}): Promise<TestRuntime
     dataDir,
     logFile: join(dataDir, 'agentruntime.log'),
     databaseUrl: place.databaseUrl,
-    connection: place.connection,
+    connection: place.connection ?? ownPostgres(dataDir),
     answers,
     api,
     async ok(method, path, body, headers) {
@@ -209,6 +209,14 @@ async function newPlace(database: RuntimeOptions['database']): Promise<Place> {
   if (database) return { home, databaseUrl: database.url, connection: { connectionString: database.url } }
   const { url, connection, drop } = await emptyDatabase()
   return { home, databaseUrl: url, connection, drop }
+}
+
+/** The way to the PostgreSQL that the runtime brought along: its socket and its user's password lie in the data directory. */
+function ownPostgres(dataDir: string): pg.ClientConfig {
+  const dir = join(dataDir, 'postgres')
+  const { runtime: password } = JSON.parse(readFileSync(join(dir, 'passwords.json'), 'utf8')) as { runtime: string }
+  const [, , , port, socket, address] = readFileSync(join(dir, 'cluster', 'postmaster.pid'), 'utf8').split('\n')
+  return { host: socket || address, port: Number(port), user: 'agentruntime', password, database: 'agentruntime' } as pg.ClientConfig
 }
 
 function firstEvent(stdout: string): { url: string; pid: number } | null {

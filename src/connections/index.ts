@@ -259,7 +259,7 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
       )
     },
 
-    validate: createValidation({ must, connectorOf, lend, event, forget, db, now }),
+    ...createValidation({ must, connectorOf, lend, event, forget, db, now }),
 
     /** A call came back with the credential refused: said once, and only about the version that was used. */
     async rejected(scope: Scope, id: string, version: number, reason: 'key_rejected' | 'undecryptable'): Promise<void> {

@@ -2,10 +2,13 @@
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
-import type { Checked, Connector, ToolContext } from '../connectors/contract.ts'
+import type { Checked, Connector } from '../connectors/contract.ts'
 import type { LendRequest } from './index.ts'
 import type { Lent } from './lend.ts'
 import { type ConnectionRow, rows, type Status } from './rows.ts'
+
+/** Whoever saves a connection waits for the probe: longer than a handshake across the world, shorter than patience. */
+const PROBE_MS = 3_000
 
 export interface Validation {
   ok: boolean
@@ -27,8 +30,38 @@ export function createValidation(deps: {
   forget: (id: string) => void
 }) {
   const { now } = deps
+
+  async function tryIt(
+    scope: Scope,
+    row: ConnectionRow,
+    connector: Connector,
+    config: Record<string, unknown>,
+    signal: AbortSignal,
+  ): Promise<Checked> {
+    const lent = await deps.lend(scope, { connectionId: row.id, connector, config, signal, version: row.credential_version })
+    if (connector.auth.kind === 'none') fail('INVALID_INPUT', `${connector.title} has no credential to validate`)
+    return connector.auth.check({ ...lent, key: newId('check', now()), config, signal, wait: waitFor(signal) })
+  }
+
+  /**
+   * A look at a connection string when it is saved: what should worry its owner (a superuser, say) is known from the start.
+   * It proves nothing and changes no status; a server that cannot be reached now is no reason to refuse.
+   */
+  async function probe(scope: Scope, id: string): Promise<string[]> {
+    const row = await deps.db.tx(scope, (tx) => deps.must(tx, id))
+    const connector = deps.connectorOf(row.provider)
+    if (connector.auth.kind !== 'dsn') return []
+    try {
+      const { warnings = [] } = await tryIt(scope, row, connector, {}, AbortSignal.timeout(PROBE_MS))
+      if (warnings.length > 0) await deps.db.tx(scope, (tx) => rows.judge(tx, id, row.credential_version, { warnings }))
+      return warnings
+    } catch {
+      return []
+    }
+  }
+
   /** The row is judged only if the credential is still the one that was tried. */
-  return async function validate(
+  async function validate(
     scope: Scope,
     id: string,
     config: Record<string, unknown>,
@@ -40,9 +73,7 @@ export function createValidation(deps: {
     let checked: Checked | null = null
     let problem: Fault | null = null
     try {
-      const lent = await deps.lend(scope, { connectionId: id, connector, config, signal, version: row.credential_version })
-      if (connector.auth.kind === 'none') fail('INVALID_INPUT', `${connector.title} has no credential to validate`)
-      checked = await connector.auth.check({ ...lent, key: newId('check', now()), config, signal, wait: waitFor(signal) } as ToolContext)
+      checked = await tryIt(scope, row, connector, config, signal)
     } catch (error) {
       problem = error instanceof Fault ? error : fail('INTERNAL', 'the check failed in an unexpected way', { cause: error })
     }
@@ -78,6 +109,7 @@ export function createValidation(deps: {
       },
     }
   }
+  return { validate, probe }
 }
 
 /** What a validation says about the status; null leaves it as it is (nobody answered, so nothing was learnt). */

@@ -24,6 +24,8 @@ export function createHttp(deps: {
   invoke: Invoke
   access: Pick<Access, 'authenticate'>
   readiness: () => Promise<Readiness>
+  /** False while the runtime is still starting: nothing is done before everything is there. */
+  up: () => boolean
   log: Logger
   now: () => number
   version: string
@@ -41,7 +43,10 @@ export function createHttp(deps: {
     headers.set('cache-control', 'no-store')
     headers.set('x-content-type-options', 'nosniff')
     // The path without its query: a query may hold what a caller pasted by mistake.
-    deps.log.info({ request_id: requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(performance.now() - began) }, 'request')
+    deps.log.info(
+      { request_id: requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(performance.now() - began) },
+      'request',
+    )
   })
 
   app.get('/healthz', (c) => c.json({ ok: true, version: deps.version }))
@@ -60,9 +65,15 @@ export function createHttp(deps: {
     const [method, path] = op.http.split(' ') as [string, string]
     const route = path.replaceAll(/\{(\w+)\}/g, ':$1')
     const pathNames = [...path.matchAll(/\{(\w+)\}/g)].map((m) => m[1] as string)
-    const arrayFields = new Set(Object.entries(op.input.shape).filter(([, s]) => isArray(s)).map(([k]) => k))
+    const arrayFields = new Set(
+      Object.entries(op.input.shape)
+        .filter(([, s]) => isArray(s))
+        .map(([k]) => k),
+    )
     app.on(method, route, async (c) => {
       const requestId = c.get('requestId')
+      if (!deps.up())
+        fail('DEPENDENCY_UNAVAILABLE', 'the runtime is still starting', { hint: 'Try again in a moment; GET /readyz says when.' })
       const caller = await signIn(c.req.raw, clientAddress(c.env))
       const input = method === 'GET' || method === 'DELETE' ? readQuery(new URL(c.req.url), arrayFields) : await readBody(c.req.raw)
       for (const name of pathNames) {
@@ -84,7 +95,10 @@ export function createHttp(deps: {
       c.header('allow', known.map((op) => op.http.split(' ')[0]).join(', '))
       return show(new Fault('METHOD_NOT_ALLOWED', `${c.req.method} is not answered at ${c.req.path}`), c.get('requestId'))
     }
-    return show(new Fault('NOT_FOUND', `there is no route ${c.req.method} ${c.req.path}`, { hint: 'GET /openapi.json lists the routes.' }), c.get('requestId'))
+    return show(
+      new Fault('NOT_FOUND', `there is no route ${c.req.method} ${c.req.path}`, { hint: 'GET /openapi.json lists the routes.' }),
+      c.get('requestId'),
+    )
   })
   app.onError((error, c) => {
     const requestId = c.get('requestId')
@@ -117,7 +131,13 @@ function show(fault: Fault, requestId: string): Response {
   if (fault.retryAfter !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(fault.retryAfter)))
   else if (FAULTS[fault.code].http === 429 || fault.code === 'SHUTTING_DOWN') headers['retry-after'] = '1'
   if (FAULTS[fault.code].http === 401) headers['www-authenticate'] = 'Bearer realm="agentruntime"'
-  const body = { error: fault.message, code: fault.code, ...(fault.hint ? { hint: fault.hint } : {}), details: fault.details ?? {}, request_id: requestId }
+  const body = {
+    error: fault.message,
+    code: fault.code,
+    ...(fault.hint ? { hint: fault.hint } : {}),
+    details: fault.details ?? {},
+    request_id: requestId,
+  }
   return new Response(JSON.stringify(body), { status: FAULTS[fault.code].http, headers })
 }
 

@@ -47,7 +47,14 @@ export const listPats = operation({
   input: z.strictObject({ limit, cursor }),
   output: page(pat),
   run: ({ access }, { read }, input) =>
-    read(async (tx) => pageOf(await access.pats(tx, input.limit + 1, readCursor(input.cursor)), input.limit, (p) => p.id, (p) => p)),
+    read(async (tx) =>
+      pageOf(
+        await access.pats(tx, input.limit + 1, readCursor(input.cursor)),
+        input.limit,
+        (p) => p.id,
+        (p) => p,
+      ),
+    ),
 })
 
 export const createPat = operation({
@@ -69,7 +76,8 @@ export const createPat = operation({
   run: async ({ access }, { caller, act }, { project_id, ...input }) => {
     if (project_id !== undefined && project_id !== caller.project) fail('NOT_FOUND', `there is no project ${project_id} for this token`)
     const more = input.scopes.filter((s) => !caller.scopes.includes(s))
-    if (more.length > 0) fail('FORBIDDEN', `this token does not have ${more.join(', ')}, so it cannot give that away`, { details: { missing_scopes: more } })
+    if (more.length > 0)
+      fail('FORBIDDEN', `this token does not have ${more.join(', ')}, so it cannot give that away`, { details: { missing_scopes: more } })
     const made = await act(
       (tx) => access.createPat(tx, caller, input),
       ({ pat: p }) => ({ target: p.id, details: { scopes: p.scopes, expires_at: p.expires_at } }),
@@ -89,7 +97,10 @@ export const revokePat = operation({
   input: z.strictObject({ id: id('token') }),
   output: done,
   run: async ({ access }, { act }, input) => {
-    await act((tx) => access.revokePat(tx, input.id), () => ({ target: input.id }))
+    await act(
+      (tx) => access.revokePat(tx, input.id),
+      () => ({ target: input.id }),
+    )
     return { ok: true as const }
   },
 })
@@ -111,7 +122,17 @@ export const listAudit = operation({
     since: z.iso.datetime().optional(),
     until: z.iso.datetime().optional(),
   }),
-  output: page(z.object({ seq: z.number(), at: time, actor: z.string(), action: z.string(), target: z.string().nullable(), entry: z.unknown(), hash: z.string() })),
+  output: page(
+    z.object({
+      seq: z.number(),
+      at: time,
+      actor: z.string(),
+      action: z.string(),
+      target: z.string().nullable(),
+      entry: z.unknown(),
+      hash: z.string(),
+    }),
+  ),
   run: ({ access }, { read }, input) =>
     read(async (tx) => {
       const before = readCursor(input.cursor)
@@ -128,7 +149,15 @@ export const listAudit = operation({
         found,
         input.limit,
         (r) => String(r.seq),
-        (r) => ({ seq: r.seq, at: r.at.toISOString(), actor: r.actor, action: r.action, target: r.target, entry: JSON.parse(r.entry) as unknown, hash: r.hash.toString('hex') }),
+        (r) => ({
+          seq: r.seq,
+          at: r.at.toISOString(),
+          actor: r.actor,
+          action: r.action,
+          target: r.target,
+          entry: JSON.parse(r.entry) as unknown,
+          hash: r.hash.toString('hex'),
+        }),
       )
     }),
 })

@@ -5,7 +5,9 @@ import { secretField } from '../vault/index.ts'
 import { operation, type Rooms } from './operation.ts'
 import { connection, cursor, environment, id, json, limit, name, page, run, time } from './shapes.ts'
 
-const credentials = z.record(z.string().max(100), secretField('a credential field; write-only')).describe('see GET /v1/connections/templates for the fields of each provider')
+const credentials = z
+  .record(z.string().max(100), secretField('a credential field; write-only'))
+  .describe('see GET /v1/connections/templates for the fields of each provider')
 
 export const templates = operation({
   name: 'connections.templates',
@@ -21,8 +23,24 @@ export const templates = operation({
     items: [...connections.connectors.values()]
       .filter((c) => c.auth.kind !== 'none')
       .map((c) => {
-        const fieldsOf = (fields: readonly { name: string; label: string; secret: boolean; required: boolean; hint: string; format?: { pattern: RegExp } }[]) =>
-          fields.map((f) => ({ name: f.name, label: f.label, secret: f.secret, required: f.required, hint: f.hint, format: f.format?.pattern.source ?? null }))
+        const fieldsOf = (
+          fields: readonly {
+            name: string
+            label: string
+            secret: boolean
+            required: boolean
+            hint: string
+            format?: { pattern: RegExp }
+          }[],
+        ) =>
+          fields.map((f) => ({
+            name: f.name,
+            label: f.label,
+            secret: f.secret,
+            required: f.required,
+            hint: f.hint,
+            format: f.format?.pattern.source ?? null,
+          }))
         const services =
           c.auth.kind === 'api_key'
             ? Object.entries(c.auth.services).map(([slug, s]) => ({ slug, title: s.title, fields: fieldsOf(s.fields) }))
@@ -64,11 +82,18 @@ export const create = operation({
   audit: { log: 'connection.created' },
   status: 201,
   idempotent: true,
-  input: z.strictObject({ display_name: name, provider: z.string().max(60), service: z.string().max(60).optional(), environment, credentials }),
+  input: z.strictObject({
+    display_name: name,
+    provider: z.string().max(60),
+    service: z.string().max(60).optional(),
+    environment,
+    credentials,
+  }),
   output: connection,
   run: async ({ connections }, { scope, act }, input) => {
     const write = await connections.create(scope, input)
-    return act(write, (c) => ({ target: c.id, details: { provider: c.provider, credential_keys: c.credential_keys } }))
+    const made = await act(write, (c) => ({ target: c.id, details: { provider: c.provider, credential_keys: c.credential_keys } }))
+    return { ...made, warnings: await connections.probe(scope, made.id) }
   },
 })
 
@@ -105,14 +130,25 @@ export const update = operation({
     const change = await connections.change(scope, connectionId, input)
     const out = await act(change.write, (c) => ({
       target: c.id,
-      details: { changed: Object.keys(input).filter((k) => input[k as keyof typeof input] !== undefined), credential_version: c.credential_version },
+      details: {
+        changed: Object.keys(input).filter((k) => input[k as keyof typeof input] !== undefined),
+        credential_version: c.credential_version,
+      },
     }))
     await change.after()
-    return out
+    return input.credentials ? { ...out, warnings: await connections.probe(scope, connectionId) } : out
   },
 })
 
-const wiredProfile = z.object({ instance_id: z.string(), instance_name: z.string(), server: z.string(), profile_id: z.string(), profile_name: z.string(), environment: z.string(), active: z.boolean() })
+const wiredProfile = z.object({
+  instance_id: z.string(),
+  instance_name: z.string(),
+  server: z.string(),
+  profile_id: z.string(),
+  profile_name: z.string(),
+  environment: z.string(),
+  active: z.boolean(),
+})
 
 const wired = async ({ bindings }: Rooms, tx: Tx, connectionId: string) =>
   (await bindings.usedBy(tx, connectionId)).map((p) => ({
@@ -134,7 +170,12 @@ export const remove = operation({
   effect: 'destroy',
   audit: { log: 'connection.deleted' },
   input: z.strictObject({ id: id('connection') }),
-  output: z.object({ id: z.string(), deleted: z.literal(true), secret_destroyed: z.literal(true), revoked_at_provider: z.null().describe('the provider has no interface for it: revoke the key there') }),
+  output: z.object({
+    id: z.string(),
+    deleted: z.literal(true),
+    secret_destroyed: z.literal(true),
+    revoked_at_provider: z.null().describe('the provider has no interface for it: revoke the key there'),
+  }),
   run: async (rooms, { act }, input) => {
     await act(
       async (tx) => {
@@ -165,12 +206,31 @@ export const credentialFacts = operation({
   input: z.strictObject({ id: id('connection') }),
   output: z.object({
     version: z.number(),
-    keys: z.array(z.object({ name: z.string(), version: z.number(), fingerprint: z.string(), last_four: z.string().nullable(), state: z.enum(['live', 'undecryptable']), created_at: time })),
+    keys: z.array(
+      z.object({
+        name: z.string(),
+        version: z.number(),
+        fingerprint: z.string(),
+        last_four: z.string().nullable(),
+        state: z.enum(['live', 'undecryptable']),
+        created_at: time,
+      }),
+    ),
   }),
   run: ({ connections }, { read }, input) =>
     read(async (tx) => {
       const { version, keys } = await connections.credentials(tx, input.id)
-      return { version, keys: keys.map((k) => ({ name: k.field, version: k.version, fingerprint: k.fingerprint, last_four: k.lastFour, state: k.state, created_at: k.createdAt.toISOString() })) }
+      return {
+        version,
+        keys: keys.map((k) => ({
+          name: k.field,
+          version: k.version,
+          fingerprint: k.fingerprint,
+          last_four: k.lastFour,
+          state: k.state,
+          created_at: k.createdAt.toISOString(),
+        })),
+      }
     }),
 })
 
@@ -185,7 +245,9 @@ export const usage = operation({
   input: z.strictObject({ id: id('connection') }),
   output: z.object({
     profiles: z.array(wiredProfile),
-    workflows: z.array(z.object({ workflow_id: z.string(), name: z.string(), published_version: z.number().nullable(), steps: z.array(z.string()) })),
+    workflows: z.array(
+      z.object({ workflow_id: z.string(), name: z.string(), published_version: z.number().nullable(), steps: z.array(z.string()) }),
+    ),
     active_runs: z.array(z.object({ run_id: z.string(), workflow_id: z.string(), status: run.shape.status })),
     last_used_at: time.nullable(),
     last_calls: z.array(json),
@@ -195,7 +257,10 @@ export const usage = operation({
       const facts = await rooms.connections.get(tx, input.id)
       const profiles = await wired(rooms, tx, input.id)
       const workflows = await rooms.runs.workflows.naming(tx, [...new Set(profiles.map((p) => p.instance_id))])
-      const active = await rooms.runs.activeRunsOf(tx, workflows.map((w) => w.workflow_id))
+      const active = await rooms.runs.activeRunsOf(
+        tx,
+        workflows.map((w) => w.workflow_id),
+      )
       const calls = await rooms.tools.callsOfConnection(tx, input.id, 20)
       return {
         profiles,
@@ -229,7 +294,9 @@ export const validate = operation({
   output: validation,
   run: async (rooms, { scope, act, read, signal }, input) => {
     // Where the connection is bound, the profile's config says where the service is (a self-hosted edition, say).
-    const [profile] = (await read((tx) => rooms.bindings.usedBy(tx, input.id))).toSorted((a, b) => Number(b.is_active) - Number(a.is_active))
+    const [profile] = (await read((tx) => rooms.bindings.usedBy(tx, input.id))).toSorted(
+      (a, b) => Number(b.is_active) - Number(a.is_active),
+    )
     const { result, write } = await rooms.connections.validate(scope, input.id, profile?.config ?? {}, signal)
     await act(write, () => ({ target: input.id, details: { ok: result.ok, ...(result.problem ? { code: result.problem.code } : {}) } }))
     return result

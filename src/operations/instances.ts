@@ -8,20 +8,33 @@ import { cursor, done, environment, id, instance, json, limit, name, page, profi
 const config = json.optional().describe("settings of the connector; see the catalogue's config schema")
 
 /** A connection must be there, be for this server, and live in the environment that it is bound for. */
-async function checkBinding({ connections }: Rooms, tx: Tx, provider: string, connectionId: string | null, environmentName: string): Promise<void> {
+async function checkBinding(
+  { connections }: Rooms,
+  tx: Tx,
+  provider: string,
+  connectionId: string | null,
+  environmentName: string,
+): Promise<void> {
   if (connectionId === null) return
   const found = await connections.get(tx, connectionId)
-  if (found.provider !== provider) fail('REFUSED', `the connection ${found.name} is for ${found.provider}, and this server is ${provider}`, { details: { connection_id: connectionId } })
+  if (found.provider !== provider)
+    fail('REFUSED', `the connection ${found.name} is for ${found.provider}, and this server is ${provider}`, {
+      details: { connection_id: connectionId },
+    })
   if (found.environment !== environmentName)
-    fail('REFUSED', `the connection ${found.name} belongs to ${found.environment}, and this profile is for ${environmentName}`, { hint: 'Each environment has connections of its own.' })
+    fail('REFUSED', `the connection ${found.name} belongs to ${found.environment}, and this profile is for ${environmentName}`, {
+      hint: 'Each environment has connections of its own.',
+    })
 }
 
 /** Pointing a credential at another host decides who gets to see it: that is for those who run the project. */
 function mayRedirect(rooms: Rooms, caller: Caller, server: string, settings: Record<string, unknown> | undefined): void {
   const connector = rooms.bindings.connectorOf(server)
-  if (connector.base === null || settings?.[connector.baseKey] === undefined) return
+  if (settings?.[connector.baseKey] === undefined) return
   if (!atLeast(caller.role, 'project_admin'))
-    fail('FORBIDDEN', `only a project admin may set config.${connector.baseKey}, because the credential is sent there`, { details: { needed_role: 'project_admin' } })
+    fail('FORBIDDEN', `only a project admin may set config.${connector.baseKey}, because the credential is sent there`, {
+      details: { needed_role: 'project_admin' },
+    })
 }
 
 export const list = operation({
@@ -57,13 +70,22 @@ export const create = operation({
   }),
   output: instance,
   run: async (rooms, { scope, act, caller }, input) => {
-    const server = input.slug ?? input.server_id ?? fail('INVALID_INPUT', 'slug is missing: which server is it', { hint: 'GET /v1/mcp/platform-catalog lists them.' })
+    const server =
+      input.slug ??
+      input.server_id ??
+      fail('INVALID_INPUT', 'slug is missing: which server is it', { hint: 'GET /v1/mcp/platform-catalog lists them.' })
     const connector = rooms.bindings.connectorOf(server)
     mayRedirect(rooms, caller, server, input.config)
     return act(
       async (tx) => {
         await checkBinding(rooms, tx, connector.slug, input.connection_id ?? null, input.environment)
-        return rooms.bindings.create(tx, scope, { server, name: input.name, connection_id: input.connection_id ?? null, config: input.config, environment: input.environment })
+        return rooms.bindings.create(tx, scope, {
+          server,
+          name: input.name,
+          connection_id: input.connection_id ?? null,
+          config: input.config,
+          environment: input.environment,
+        })
       },
       (i) => ({ target: i.id, details: { server: i.server, connection_id: input.connection_id ?? null } }),
     )
@@ -93,7 +115,11 @@ export const update = operation({
   audit: { log: 'instance.updated' },
   input: z.strictObject({ id: id('instance'), name }),
   output: instance,
-  run: ({ bindings }, { act }, input) => act((tx) => bindings.rename(tx, input.id, input.name), () => ({ target: input.id })),
+  run: ({ bindings }, { act }, input) =>
+    act(
+      (tx) => bindings.rename(tx, input.id, input.name),
+      () => ({ target: input.id }),
+    ),
 })
 
 export const remove = operation({
@@ -147,7 +173,14 @@ export const createProfile = operation({
   audit: { log: 'profile.created' },
   status: 201,
   idempotent: true,
-  input: z.strictObject({ id: id('instance'), name, environment, connection_id: z.string().max(80).nullable().optional(), config, source_spec: json.optional() }),
+  input: z.strictObject({
+    id: id('instance'),
+    name,
+    environment,
+    connection_id: z.string().max(80).nullable().optional(),
+    config,
+    source_spec: json.optional(),
+  }),
   output: profile,
   run: (rooms, { scope, act, caller }, { id: instanceId, ...input }) =>
     act(
@@ -169,7 +202,14 @@ export const updateProfile = operation({
   role: 'project_contributor',
   effect: 'write',
   audit: { log: 'profile.updated' },
-  input: z.strictObject({ id: id('instance'), profile_id: id('profile'), name: name.optional(), connection_id: z.string().max(80).nullable().optional(), config, source_spec: json.optional() }),
+  input: z.strictObject({
+    id: id('instance'),
+    profile_id: id('profile'),
+    name: name.optional(),
+    connection_id: z.string().max(80).nullable().optional(),
+    config,
+    source_spec: json.optional(),
+  }),
   output: profile,
   run: async (rooms, { act, caller }, { id: instanceId, profile_id, ...input }) => {
     const out = await act(
@@ -198,7 +238,10 @@ export const activateProfile = operation({
   input: z.strictObject({ id: id('instance'), profile_id: id('profile') }),
   output: profile,
   run: async ({ bindings }, { act }, input) => {
-    const out = await act((tx) => bindings.activate(tx, input.id, input.profile_id), (p) => ({ target: input.id, details: { profile_id: p.id, environment: p.environment } }))
+    const out = await act(
+      (tx) => bindings.activate(tx, input.id, input.profile_id),
+      (p) => ({ target: input.id, details: { profile_id: p.id, environment: p.environment } }),
+    )
     bindings.forget(input.id)
     return out
   },

@@ -25,7 +25,11 @@ export const command = operation({
         excluded_step_ids: stepIds.optional().describe('run all but these'),
         use_run_setup_defaults: z.boolean().optional(),
         environment: environment.removeDefault().optional(),
-        run_id: z.string().regex(/^[\w-]{1,64}$/, 'letters, digits, _ and -, at most 64').optional().describe('for start: an id of your own; for the rest: which run'),
+        run_id: z
+          .string()
+          .regex(/^[\w-]{1,64}$/, 'letters, digits, _ and -, at most 64')
+          .optional()
+          .describe('for start: an id of your own; for the rest: which run'),
         mode: z.enum(['immediate', 'graceful']).optional().describe('for stop: cancel what is in flight, or let it finish'),
         on_reconnect: z.enum(['fail', 'park']).optional(),
       })
@@ -34,9 +38,21 @@ export const command = operation({
   }),
   output: z.object({ run_id: z.string(), status: runStatus, workflow_id: z.string(), started_at: time }),
   run: async ({ runs }, ctx, input) => {
-    const { trigger_payload, trigger_steps, excluded_step_ids, use_run_setup_defaults, environment: env, run_id, mode, on_reconnect: _, ...more } = input.params
+    const {
+      trigger_payload,
+      trigger_steps,
+      excluded_step_ids,
+      use_run_setup_defaults,
+      environment: env,
+      run_id,
+      mode,
+      on_reconnect: _,
+      ...more
+    } = input.params
     if (input.command === 'start' || input.command === 'execute') {
-      const defaults = use_run_setup_defaults ? (((await ctx.read((tx) => runs.workflows.get(tx, input.id))).run_setup as Record<string, unknown> | null) ?? {}) : {}
+      const defaults = use_run_setup_defaults
+        ? (((await ctx.read((tx) => runs.workflows.get(tx, input.id))).run_setup as Record<string, unknown> | null) ?? {})
+        : {}
       const started = await runs.start(ctx.scope, {
         workflow_id: input.id,
         input: { ...defaults, ...trigger_payload, ...more },
@@ -66,7 +82,10 @@ const feed = {
   since: z.iso.datetime().optional(),
   until: z.iso.datetime().optional(),
 }
-const times = (input: { since?: string | undefined; until?: string | undefined }) => ({ since: input.since ? new Date(input.since) : undefined, until: input.until ? new Date(input.until) : undefined })
+const times = (input: { since?: string | undefined; until?: string | undefined }) => ({
+  since: input.since ? new Date(input.since) : undefined,
+  until: input.until ? new Date(input.until) : undefined,
+})
 
 export const list = operation({
   name: 'runs.list',
@@ -94,7 +113,11 @@ export const listOfWorkflow = operation({
   run: ({ runs }, { read }, { id: workflowId, ...input }) => read((tx) => runs.list(tx, { ...input, ...times(input), workflowId })),
 })
 
-const summaryShape = run.extend({ steps: z.array(z.object({ step_id: z.string(), state: z.string(), attempt: z.number(), started_at: time.nullable(), finished_at: time.nullable() })) })
+const summaryShape = run.extend({
+  steps: z.array(
+    z.object({ step_id: z.string(), state: z.string(), attempt: z.number(), started_at: time.nullable(), finished_at: time.nullable() }),
+  ),
+})
 
 export const summary = operation({
   name: 'runs.summary',
@@ -117,9 +140,19 @@ export const events = operation({
   role: 'project_viewer',
   effect: 'read',
   audit: { none: 'events hold no secret' },
-  input: z.strictObject({ id: id('workflow'), run_id: id('run'), limit, after: z.coerce.number().int().min(0).default(0).describe('seq of the last event that you have'), cursor: z.string().regex(/^\d{1,12}$/).optional() }),
+  input: z.strictObject({
+    id: id('workflow'),
+    run_id: id('run'),
+    limit,
+    after: z.coerce.number().int().min(0).default(0).describe('seq of the last event that you have'),
+    cursor: z
+      .string()
+      .regex(/^\d{1,12}$/)
+      .optional(),
+  }),
   output: page(event),
-  run: ({ runs }, { read }, input) => read((tx) => runs.events(tx, input.run_id, input.id, input.cursor ? Number(input.cursor) : input.after, input.limit)),
+  run: ({ runs }, { read }, input) =>
+    read((tx) => runs.events(tx, input.run_id, input.id, input.cursor ? Number(input.cursor) : input.after, input.limit)),
 })
 
 export const context = operation({
@@ -162,7 +195,13 @@ export const resolveStep = operation({
   role: 'project_contributor',
   effect: 'write',
   audit: { log: 'run.step_resolved' },
-  input: z.strictObject({ id: id('workflow'), run_id: id('run'), step_id: z.string().max(64), outcome: z.enum(['done', 'retry', 'failed']), result: z.unknown().optional() }),
+  input: z.strictObject({
+    id: id('workflow'),
+    run_id: id('run'),
+    step_id: z.string().max(64),
+    outcome: z.enum(['done', 'retry', 'failed']),
+    result: z.unknown().optional(),
+  }),
   output: run,
   run: async ({ runs }, { act, read }, input) => {
     await read((tx) => runs.summary(tx, input.run_id, input.id))

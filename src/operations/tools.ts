@@ -45,7 +45,18 @@ export const catalog = operation({
   audit: { none: 'the same for everybody' },
   input: z.strictObject({}),
   output: z.object({
-    items: z.array(z.object({ slug: z.string(), title: z.string(), about: z.string(), canonical_url: z.string(), auth_kinds: z.array(z.string()), docs: z.string(), config_schema: json, tools: z.array(toolFacts) })),
+    items: z.array(
+      z.object({
+        slug: z.string(),
+        title: z.string(),
+        about: z.string(),
+        canonical_url: z.string(),
+        auth_kinds: z.array(z.string()),
+        docs: z.string(),
+        config_schema: json,
+        tools: z.array(toolFacts),
+      }),
+    ),
   }),
   run: async ({ connections }) => ({ items: [...connections.connectors.values()].map(showConnector) }),
 })
@@ -59,7 +70,9 @@ export const listTools = operation({
   effect: 'read',
   audit: { none: 'no secret is involved' },
   input: z.strictObject({ id: id('instance'), environment }),
-  output: z.object({ items: z.array(toolFacts.extend({ available: z.boolean(), missing_scopes: z.array(z.string()), reason: z.string().nullable() })) }),
+  output: z.object({
+    items: z.array(toolFacts.extend({ available: z.boolean(), missing_scopes: z.array(z.string()), reason: z.string().nullable() })),
+  }),
   run: ({ bindings, tools }, { read }, input) =>
     read(async (tx) => {
       await bindings.get(tx, input.id)
@@ -78,7 +91,12 @@ export const listTools = operation({
       return {
         items: Object.entries(at?.connector.tools ?? {}).map(([toolName, tool]) => {
           const missing = missingScopes(tool, granted)
-          return { ...showTool(toolName, tool), available: reason === null && missing.length === 0, missing_scopes: missing, reason: reason ?? (missing.length > 0 ? `needs ${missing.join(', ')}` : null) }
+          return {
+            ...showTool(toolName, tool),
+            available: reason === null && missing.length === 0,
+            missing_scopes: missing,
+            reason: reason ?? (missing.length > 0 ? `needs ${missing.join(', ')}` : null),
+          }
         }),
       }
     }),
@@ -92,7 +110,13 @@ export const call = operation({
   role: 'project_contributor',
   effect: 'write',
   audit: { none: 'every call has a record of its own, with more in it than an audit entry' },
-  input: z.strictObject({ id: id('instance'), tool: z.string().max(100), args: json.default({}), environment, timeout_s: z.number().int().min(1).max(600).optional() }),
+  input: z.strictObject({
+    id: id('instance'),
+    tool: z.string().max(100),
+    args: json.default({}),
+    environment,
+    timeout_s: z.number().int().min(1).max(600).optional(),
+  }),
   output: z.object({ result: z.unknown() }),
   run: async ({ tools }, { scope, caller, signal }, input) => ({
     result: await tools.call({
@@ -109,7 +133,12 @@ export const call = operation({
   }),
 })
 
-const check = z.object({ check: z.enum(['profile_active', 'connection_bound', 'credential_live', 'scopes', 'smoke_call']), ok: z.boolean(), skipped: z.boolean(), message: z.string() })
+const check = z.object({
+  check: z.enum(['profile_active', 'connection_bound', 'credential_live', 'scopes', 'smoke_call']),
+  ok: z.boolean(),
+  skipped: z.boolean(),
+  message: z.string(),
+})
 
 export const validateInstance = operation({
   name: 'instances.validate',
@@ -123,15 +152,24 @@ export const validateInstance = operation({
   output: z.object({ ok: z.boolean(), environment: z.string(), checks: z.array(check) }),
   run: async ({ bindings, connections, tools }, { scope, act, read, signal }, input) => {
     const checks: z.output<typeof check>[] = []
-    const say = (name: z.output<typeof check>['check'], ok: boolean, message: string, skipped = false) => checks.push({ check: name, ok, skipped, message })
+    const say = (name: z.output<typeof check>['check'], ok: boolean, message: string, skipped = false) =>
+      checks.push({ check: name, ok, skipped, message })
     const at = await read(async (tx) => {
       await bindings.get(tx, input.id)
       return (await tools.lookups(tx, [input.id], [], input.environment)).instances.get(input.id)
     })
     if (!at) throw new Error('an instance that is there can be looked up')
-    say('profile_active', at.hasProfile, at.hasProfile ? `a profile is active for ${input.environment}` : `no profile is active for ${input.environment}`)
+    say(
+      'profile_active',
+      at.hasProfile,
+      at.hasProfile ? `a profile is active for ${input.environment}` : `no profile is active for ${input.environment}`,
+    )
     const bound = !at.needsConnection || at.connection !== null
-    say('connection_bound', bound, !at.needsConnection ? 'this server needs no connection' : bound ? `bound to ${at.connection?.name}` : 'no connection is bound')
+    say(
+      'connection_bound',
+      bound,
+      !at.needsConnection ? 'this server needs no connection' : bound ? `bound to ${at.connection?.name}` : 'no connection is bound',
+    )
     let live = at.hasProfile && bound
     let write: ((tx: Parameters<Parameters<typeof act>[0]>[0]) => Promise<void>) | null = null
     let granted = at.connection?.granted_scopes ?? null
@@ -144,10 +182,30 @@ export const validateInstance = operation({
       say('credential_live', live, validated.result.problem?.message ?? `answered in ${validated.result.latency_ms} ms`)
     } else say('credential_live', live, at.needsConnection ? 'nothing to try' : 'this server needs no credential', true)
     const lacking = Object.entries(at.connector.tools).filter(([, t]) => missingScopes(t, granted).length > 0)
-    say('scopes', lacking.length === 0, granted === null ? 'the provider does not tell' : lacking.length === 0 ? 'every tool may be used' : `not usable: ${lacking.map(([n]) => n).join(', ')}`, granted === null)
-    const smoke = Object.entries(at.connector.tools).find(([, t]) => t.effect === 'read' && t.input.safeParse({}).success && missingScopes(t, granted).length === 0)
+    say(
+      'scopes',
+      lacking.length === 0,
+      granted === null
+        ? 'the provider does not tell'
+        : lacking.length === 0
+          ? 'every tool may be used'
+          : `not usable: ${lacking.map(([n]) => n).join(', ')}`,
+      granted === null,
+    )
+    const smoke = Object.entries(at.connector.tools).find(
+      ([, t]) => t.effect === 'read' && t.input.safeParse({}).success && missingScopes(t, granted).length === 0,
+    )
     if (live && smoke) {
-      const outcome = await tools.attempt({ scope, actor: 'system:validate', instanceId: input.id, tool: smoke[0], args: {}, environment: input.environment, key: newId('check'), signal })
+      const outcome = await tools.attempt({
+        scope,
+        actor: 'system:validate',
+        instanceId: input.id,
+        tool: smoke[0],
+        args: {},
+        environment: input.environment,
+        key: newId('check'),
+        signal,
+      })
       say('smoke_call', outcome.ok, outcome.ok ? `${smoke[0]} answered in ${outcome.record.duration_ms} ms` : outcome.fault.message)
     } else say('smoke_call', live, live ? 'no tool can be called without arguments' : 'nothing to try', true)
     const ok = checks.every((c) => c.ok)
@@ -170,7 +228,9 @@ export const resolve = operation({
   effect: 'read',
   audit: { none: 'no secret is involved' },
   input: z.strictObject({ server_urls: z.array(z.string().max(200)).min(1).max(100), environment }),
-  output: z.object({ items: z.array(z.object({ server_url: z.string(), instance_id: z.string().nullable(), missing: z.string().nullable() })) }),
+  output: z.object({
+    items: z.array(z.object({ server_url: z.string(), instance_id: z.string().nullable(), missing: z.string().nullable() })),
+  }),
   run: ({ tools }, { read }, input) =>
     read(async (tx) => {
       const known = await tools.lookups(tx, [], input.server_urls, input.environment)
@@ -178,7 +238,13 @@ export const resolve = operation({
       return {
         items: input.server_urls.map((url) => {
           const at = known.byServerUrl.get(url)
-          const missing = at ? (at.needsConnection && !at.connection ? 'connection' : null) : installed.has(url) ? 'active profile' : 'instance'
+          const missing = at
+            ? at.needsConnection && !at.connection
+              ? 'connection'
+              : null
+            : installed.has(url)
+              ? 'active profile'
+              : 'instance'
           return { server_url: url, instance_id: at?.id ?? null, missing }
         }),
       }

@@ -23,7 +23,13 @@ export const status = operation({
       active_key: s.active,
       to_rewrap: s.toRewrap,
       rotate_now: s.rotateNow,
-      keys: s.keys.map((k) => ({ key_no: k.no, secrets: k.rows, wraps: k.wraps, created_at: k.createdAt.toISOString(), retired_at: k.retiredAt?.toISOString() ?? null })),
+      keys: s.keys.map((k) => ({
+        key_no: k.no,
+        secrets: k.rows,
+        wraps: k.wraps,
+        created_at: k.createdAt.toISOString(),
+        retired_at: k.retiredAt?.toISOString() ?? null,
+      })),
     }
   },
 })
@@ -41,7 +47,10 @@ export const rotate = operation({
   output: z.object({ active_key: z.number() }),
   run: async ({ vault }, { act }) => {
     const { active } = await vault.rotate()
-    await act(async () => undefined, () => ({ target: `key ${active}` }))
+    await act(
+      async () => undefined,
+      () => ({ target: `key ${active}` }),
+    )
     return { active_key: active }
   },
 })
@@ -56,11 +65,20 @@ export const rewrap = operation({
   audit: { log: 'vault.rewrapped' },
   hideFrom: { mcp: 'for operators only' },
   input: z.strictObject({}),
-  output: z.object({ done: z.number(), total: z.number(), undecryptable: z.number(), finished: z.boolean(), retired_keys: z.array(z.number()) }),
+  output: z.object({
+    done: z.number(),
+    total: z.number(),
+    undecryptable: z.number(),
+    finished: z.boolean(),
+    retired_keys: z.array(z.number()),
+  }),
   run: async ({ vault }, { act, signal, progress }) => {
     const r = await vault.rewrap({ signal, progress })
     const out = { done: r.done, total: r.total, undecryptable: r.undecryptable, finished: r.finished, retired_keys: r.retired }
-    await act(async () => undefined, () => ({ details: out }))
+    await act(
+      async () => undefined,
+      () => ({ details: out }),
+    )
     return out
   },
 })

@@ -54,9 +54,16 @@ export const update = operation({
   role: 'project_contributor',
   effect: 'write',
   audit: { log: 'workflow.updated' },
-  input: z.strictObject({ id: id('workflow'), name: name.optional(), description: description.nullable().optional(), graph: graph.optional(), run_setup: json.optional() }),
+  input: z.strictObject({
+    id: id('workflow'),
+    name: name.optional(),
+    description: description.nullable().optional(),
+    graph: graph.optional(),
+    run_setup: json.optional(),
+  }),
   output: workflow,
-  run: async ({ runs }, { scope, act }, { id: workflowId, ...input }) => act(await runs.workflows.change(scope, workflowId, input), (w) => ({ target: w.id, details: { changed: Object.keys(input) } })),
+  run: async ({ runs }, { scope, act }, { id: workflowId, ...input }) =>
+    act(await runs.workflows.change(scope, workflowId, input), (w) => ({ target: w.id, details: { changed: Object.keys(input) } })),
 })
 
 export const archive = operation({
@@ -70,7 +77,10 @@ export const archive = operation({
   input: z.strictObject({ id: id('workflow') }),
   output: done,
   run: async ({ runs }, { act }, input) => {
-    await act((tx) => runs.workflows.archive(tx, input.id), () => ({ target: input.id }))
+    await act(
+      (tx) => runs.workflows.archive(tx, input.id),
+      () => ({ target: input.id }),
+    )
     return { ok: true as const }
   },
 })
@@ -114,8 +124,16 @@ export const publish = operation({
   input: z.strictObject({ id: id('workflow'), changelog: z.string().max(5000).optional(), environment }),
   output: version,
   run: async ({ runs }, { scope, act, caller, read }, input) =>
-    act(await runs.workflows.publish(scope, input.id, { changelog: input.changelog, environment: input.environment, publishedBy: caller.actor }, read), (v) => ({
-      target: input.id,
-      details: { version: v.version },
-    })),
+    act(
+      await runs.workflows.publish(
+        scope,
+        input.id,
+        { changelog: input.changelog, environment: input.environment, publishedBy: caller.actor },
+        read,
+      ),
+      (v) => ({
+        target: input.id,
+        details: { version: v.version },
+      }),
+    ),
 })

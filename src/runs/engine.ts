@@ -19,9 +19,9 @@ export interface Engine {
   launch(): Promise<void>
   /** Durable once it resolves: the leg runs here now, or after a crash wherever this executor's work goes on. */
   begin(runId: string, leg: number): Promise<void>
-  /** Which of these legs the engine still has to finish, here or elsewhere. */
-  underWay(legs: readonly LegName[]): Promise<Set<string>>
-  /** Legs of an executor that is gone: they are run here from now on. */
+  /** Of which of these runs the leg still has to be finished, in line for anybody or in a process that `lives`. */
+  underWay(legs: readonly LegName[], lives: (executorId: string) => boolean): Promise<Set<string>>
+  /** Legs of an executor that is gone: they are put in line for the living. */
   adopt(executorId: string): Promise<number>
   shutdown(): Promise<void>
 }
@@ -56,7 +56,7 @@ export function createEngine(deps: { pool: pg.Pool; executorId: string; log: Log
     async begin(runId, number) {
       await DBOS.startWorkflow(leg, { workflowID: `${runId}/${number}` })(runId, number)
     },
-    async underWay(legs) {
+    async underWay(legs, lives) {
       if (legs.length === 0) return new Set()
       const open = await DBOS.listWorkflows({
         workflowIDs: legs.map(({ runId, leg: number }) => `${runId}/${number}`),
@@ -64,7 +64,8 @@ export function createEngine(deps: { pool: pg.Pool; executorId: string; log: Log
         loadInput: false,
         loadOutput: false,
       })
-      return new Set(open.map((w) => w.workflowID.split('/')[0] as string))
+      const counting = open.filter((w) => w.status !== 'PENDING' || lives(w.executorId ?? ''))
+      return new Set(counting.map((w) => w.workflowID.split('/')[0] as string))
     },
     async adopt(executorId) {
       const left = await DBOS.listWorkflows({ status: 'PENDING', executorId, loadInput: false } as never)

@@ -6,19 +6,21 @@ import { newId } from '../base/ids.ts'
 import type { Logger } from '../base/log.ts'
 import { type Page, pageOf, readCursor } from '../base/page.ts'
 import type { Tools } from '../tools/index.ts'
-import { createEngine } from './engine.ts'
+import { createEngine, type LegName } from './engine.ts'
 import { type FindStored, refuseSecrets } from './guard.ts'
 import { type Graph, parseGraph } from './graph.ts'
 import { type LiveRun, live, takeOver } from './journal.ts'
 import { type Handle, type LegDeps, runLeg } from './leg.ts'
 import { type RunOptions, type RunRow, type RunStatus, rows } from './rows.ts'
 import { workflowRows } from './workflow-rows.ts'
-import { createLookout } from './lookout.ts'
+import { createLookout, type Times } from './lookout.ts'
+import { patiently } from './patience.ts'
+import { refuseUnready } from './ready.ts'
 import { type RunFacts, showEvent, showRun, showStep } from './show.ts'
-import { type Change, createSteering, type RunCommand, type Started } from './steer.ts'
+import { type Change, createSteering, ENDED, type RunCommand, type Started } from './steer.ts'
 import { createWorkflows } from './workflows.ts'
 
-export type { FindStored, RunCommand, RunFacts, RunStatus }
+export type { FindStored, RunCommand, RunFacts, RunStatus, Times }
 export type { Issue } from './graph.ts'
 export type { VersionFacts, WorkflowFacts } from './workflows.ts'
 
@@ -28,6 +30,15 @@ const MAX_LEGS = 256
 const MAX_GRAPHS = 500
 /** On the way down, legs get this long to write down what is in flight. */
 export const DRAIN_MS = 25_000
+/** The engine is told of a leg within this time, or the lookout finds the run later: nobody waits for a database that is away. */
+const BEGIN_MS = 5_000
+/**
+ * A run that was picked up this often in a row without getting any further may be what brings the process down. It and its
+ * innocent neighbours wait a while, each for another time, so that the innocent get further before the next crash.
+ */
+const SUSPECT_AFTER = 3
+const SUSPECT_WAIT_MS = 1_000
+const SUSPECT_WAIT_CAP_MS = 60_000
 export { ENGINE_POOL } from './engine.ts'
 
 export interface StartInput {
@@ -49,6 +60,7 @@ export function createRuns(deps: {
   random: () => number
   log: Logger
   fault?: LegDeps['fault']
+  times?: Partial<Times>
 }) {
   const { db, tools, now, log } = deps
   const workflows = createWorkflows({ tools, findStored: deps.findStored, now })
@@ -59,7 +71,28 @@ export function createRuns(deps: {
   const line: (() => void)[] = []
   let busy = 0
   let closing = false
-  const lookout = createLookout({ db, engine, executorId: deps.executorId, now, log, active, starting: (runId) => fresh.has(runId) })
+  const closed = Promise.withResolvers<void>()
+  /** Legs that this process has to do with, from their begin to their end; one run may have an old one and a new one. */
+  const legs = new Map<string, number>()
+  const held = (runId: string) => (legs.get(runId) ?? 0) > 0
+  const count = (runId: string, n: 1 | -1) => {
+    const left = (legs.get(runId) ?? 0) + n
+    if (left > 0) legs.set(runId, left)
+    else legs.delete(runId)
+  }
+  const lookout = createLookout({ db, engine, executorId: deps.executorId, log, active, held, begin, times: deps.times })
+
+  /** The leg is in the books already, so the caller has nothing to fear: if the engine cannot be told, the lookout finds the run. */
+  async function begin(runId: string, leg: number): Promise<void> {
+    count(runId, 1)
+    const telling = engine.begin(runId, leg).then(
+      () => true,
+      (error: Error) => log.warn({ run_id: runId, problem: error.message }, 'the engine could not be told of a leg'),
+    )
+    if (!(await Promise.race([telling, wait(BEGIN_MS)]))) fresh.delete(runId)
+    count(runId, -1)
+  }
+  const wait = (ms: number) => Promise.race([closed.promise, new Promise<void>((resolve) => setTimeout(resolve, ms).unref())])
 
   async function slot(): Promise<() => void> {
     if (busy >= MAX_LEGS) await new Promise<void>((resolve) => line.push(resolve))
@@ -72,27 +105,34 @@ export function createRuns(deps: {
   }
 
   /** One leg, as the engine asks for it: fresh from a start, or picked up from the journal. */
-  async function work({ runId }: { runId: string }): Promise<void> {
+  async function work({ runId, leg }: LegName): Promise<void> {
+    count(runId, 1)
+    const begun = leg === 1 ? fresh.get(runId) : undefined
+    fresh.delete(runId)
     const release = await slot()
+    let mine: Handle | undefined
     try {
-      if (closing) return
-      const begun = fresh.get(runId)
-      fresh.delete(runId)
-      const scope = begun?.scope ?? (await scopeOf(runId))
-      const run = begun ?? (scope ? await takeOver(db, scope, runId) : undefined)
-      if (!run) return
       const legDeps: LegDeps = { db, tools, now, random: deps.random, log, fault: deps.fault, closing: () => closing }
-      await runLeg(legDeps, run, (handle) => active.set(runId, handle))
+      const run = closing ? undefined : (begun ?? (await patiently(legDeps, runId, () => pickUp(runId, leg))))
+      if (!run) return
+      await runLeg(legDeps, run, (handle) => {
+        mine = handle
+        active.set(runId, handle)
+      })
     } catch (error) {
       log.warn({ run_id: runId, problem: (error as Error).message }, 'a leg of a run was given up; it is picked up again from the journal')
     } finally {
-      active.delete(runId)
+      if (active.get(runId) === mine) active.delete(runId)
+      count(runId, -1)
       release()
     }
   }
-  const scopeOf = async (runId: string): Promise<Scope | undefined> => {
+  async function pickUp(runId: string, leg: number): Promise<LiveRun | undefined> {
     const row = await db.everyTenant('the engine knows only the id of a run', (tx) => rows.run(tx, runId))
-    return row && { workspace: row.workspace_id, project: row.project_id }
+    if (!row || row.leg !== leg || ENDED.includes(row.status)) return undefined
+    const doubts = row.pickups - SUSPECT_AFTER
+    if (doubts >= 0) await wait(deps.random() * Math.min(SUSPECT_WAIT_CAP_MS, SUSPECT_WAIT_MS * 2 ** doubts))
+    return closing ? undefined : takeOver(db, { workspace: row.workspace_id, project: row.project_id }, runId, leg, now)
   }
 
   async function graphOf(tx: Tx, workflowId: string, version: number): Promise<Graph> {
@@ -105,39 +145,6 @@ export function createRuns(deps: {
     if (graphs.size >= MAX_GRAPHS) graphs.delete(graphs.keys().next().value as string)
     graphs.set(key, graph)
     return graph
-  }
-
-  /** Steps whose connection cannot serve: said before the run starts. */
-  async function refuseUnready(tx: Tx, graph: Graph, environment: string, options: RunOptions): Promise<void> {
-    const steps = graph.steps.filter(
-      (s) => s.enabled && !options.excluded_step_ids?.includes(s.id) && (options.trigger_steps?.includes(s.id) ?? true),
-    )
-    const ids = [...new Set(steps.map((s) => s.instance_id).filter((id) => id !== undefined))]
-    const urls = [...new Set(steps.filter((s) => s.instance_id === undefined).map((s) => s.server_url as string))]
-    const known = await tools.lookups(tx, ids, urls, environment)
-    for (const step of steps) {
-      const at = known.instances.get(step.instance_id ?? '') ?? known.byServerUrl.get(step.server_url ?? '')
-      const where = { step_ids: [step.id], environment }
-      if (!at) fail('BINDING_MISSING', `step ${step.id} names an instance that is not in this project`, { details: where })
-      if (!at.hasProfile)
-        fail('BINDING_MISSING', `the instance ${at.name} has no active profile for ${environment}`, {
-          details: { ...where, instance_id: at.id },
-        })
-      if (!at.needsConnection) continue
-      if (!at.connection)
-        fail('BINDING_MISSING', `the instance ${at.name} has no connection for ${environment}`, {
-          details: { ...where, instance_id: at.id },
-        })
-      const { id, name, status, status_reason } = at.connection
-      const stepIds = steps.filter((s) => s.instance_id === at.id || s.server_url === at.serverUrl).map((s) => s.id)
-      if (status === 'reconnect')
-        fail('CONNECTION_RECONNECT_REQUIRED', `the connection ${name} needs a new credential before this can run`, {
-          hint: 'Replace its credential, then start again.',
-          details: { connection_id: id, reason: status_reason, step_ids: stepIds },
-        })
-      if (status === 'disabled')
-        fail('BINDING_MISSING', `the connection ${name} is disabled`, { details: { connection_id: id, step_ids: stepIds } })
-    }
   }
 
   const must = async (tx: Tx, id: string, workflowId?: string, lock = false): Promise<RunRow> => {
@@ -162,7 +169,7 @@ export function createRuns(deps: {
           const graph = await graphOf(tx, workflow.id, workflow.latest_version)
           for (const id of [...(input.options.trigger_steps ?? []), ...(input.options.excluded_step_ids ?? [])])
             if (!graph.steps.some((s) => s.id === id)) fail('INVALID_INPUT', `the workflow has no step ${id}`)
-          await refuseUnready(tx, graph, input.environment, input.options)
+          await refuseUnready(tools, tx, graph, input.environment, input.options)
           const at = new Date(now())
           const row = {
             id: input.run_id ?? newId('run', at.getTime()),
@@ -199,12 +206,12 @@ export function createRuns(deps: {
           if (!begun) return
           await deps.fault?.('runs.start.before_engine')
           fresh.set(begun.id, begun)
-          await engine.begin(begun.id, 1)
+          await begin(begun.id, 1)
         },
       }
     },
 
-    ...createSteering({ must, graphOf, begin: engine.begin, active, now }),
+    ...createSteering({ must, graphOf, begin, active, now }),
 
     summary: async (tx: Tx, runId: string, workflowId?: string) => {
       const row = await must(tx, runId, workflowId)
@@ -264,6 +271,7 @@ export function createRuns(deps: {
     /** Nothing new starts; what is in flight is written down. What is open then goes on at the next start. */
     async close(): Promise<void> {
       closing = true
+      closed.resolve()
       lookout.stop()
       for (const handle of active.values()) handle.poke()
       const until = performance.now() + DRAIN_MS

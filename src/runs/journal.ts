@@ -4,6 +4,7 @@ import { Fault } from '../base/errors.ts'
 import type { CallRecord } from '../tools/index.ts'
 import type { Command, Entry } from './decide.ts'
 import { type Graph, parseGraph } from './graph.ts'
+import { leaseRows } from './lease-rows.ts'
 import {
   type Failure,
   type NewEvent,
@@ -46,7 +47,7 @@ export interface Pending {
 export const nothingPending = (): Pending => ({ events: [], steps: new Map(), calls: [] })
 
 export function live(
-  row: Omit<RunTable, 'finished_at' | 'waiting_on' | 'failure' | 'command' | 'touched_at'> & Partial<RunTable>,
+  row: Omit<RunTable, 'finished_at' | 'waiting_on' | 'failure' | 'command' | 'touched_at' | 'pickups'> & Partial<RunTable>,
   graph: Graph,
 ): LiveRun {
   return {
@@ -75,18 +76,50 @@ function excludedSteps(graph: Graph, options: RunTable['options']): ReadonlySet<
   return excluded
 }
 
-/** Takes the run over and reads all that is known. Undefined: it has ended, or is gone. */
-export async function takeOver(db: Db, scope: Scope, runId: string): Promise<LiveRun | undefined> {
+/**
+ * Picked up more often than this in a row without getting any further, a run is failed: whatever it does brings the process down,
+ * and all others with it. Innocent runs that were in flight beside it are told apart by waiting (see index.ts).
+ */
+export const MAX_PICKUPS = 10
+
+/** Takes the run over for this leg and reads all that is known. Undefined: it has ended, is gone, or a later leg has begun. */
+export async function takeOver(db: Db, scope: Scope, runId: string, leg: number, now: () => number): Promise<LiveRun | undefined> {
+  // Counted in a transaction of its own, before anything is read that may be what brings the process down.
+  const row = await db.tx(scope, (tx) => leaseRows.takeOver(tx, runId, leg))
+  if (!row) return undefined
   return db.tx(scope, async (tx) => {
-    const row = await rows.lockRun(tx, runId)
-    if (!row || ['completed', 'failed', 'stopped'].includes(row.status)) return undefined
+    if (row.pickups > MAX_PICKUPS) return giveUp(tx, row, new Date(now()))
     const version = await workflowRows.version(tx, row.workflow_id, row.version)
     if (!version) throw new Fault('INTERNAL', `run ${runId} has no version ${row.version} to go on with`)
-    const mine = await rows.takeOver(tx, runId)
-    const run = live(mine!, parseGraph(version.graph))
+    const run = live(row, parseGraph(version.graph))
     for (const step of await rows.steps(tx, runId)) remember(run, step)
     return run
   })
+}
+
+/** Without looking at the graph or at any result. What was in flight stays in the books as unknown. */
+async function giveUp(tx: Tx, row: RunTable, at: Date): Promise<undefined> {
+  const failure: Failure = {
+    code: 'INTERNAL',
+    reason: 'PICKED_UP_IN_VAIN',
+    message: `the run was taken up ${MAX_PICKUPS} times in a row and never got any further, because the runtime ended or gave it up each time`,
+    step_id: null,
+    hint: 'Look into the log for what happened then. It can be tried again.',
+  }
+  const said = { at: at.toISOString() }
+  const lost = (await rows.inFlight(tx, row.id)).map((s) => ({ step_id: s.step_id, state: 'unknown', attempt: s.attempt }))
+  const events: NewEvent[] = lost.map((s) => ({
+    ...said,
+    event_type: 'step_waiting',
+    step_id: s.step_id,
+    attempt: s.attempt,
+    data: { kind: 'outcome_unknown' },
+  }))
+  events.push({ ...said, event_type: 'state_changed', data: { from: row.status, to: 'failed' } })
+  const change = { status: 'failed' as const, waiting_on: [], failure, finished_at: at }
+  const where = { runId: row.id, fence: row.fence, lastSeq: row.last_seq }
+  await rows.write(tx, { workspace: row.workspace_id, project: row.project_id }, where, change, events, lost, [])
+  return undefined
 }
 
 function remember(run: LiveRun, step: StepTable): void {
@@ -106,14 +139,17 @@ function remember(run: LiveRun, step: StepTable): void {
     run.steps[step.step_id] = { input: step.input, ...(step.state === 'completed' ? { result: step.result } : {}) }
 }
 
+/** Events that are no step forward: a run that only ever writes these gets nowhere. */
+const NO_PROGRESS: ReadonlySet<string> = new Set(['step_started', 'state_changed'])
+
 /** Writes what is pending, in one transaction. Throws Superseded when the run is somebody else's by now. */
-export async function write(tx: Tx, run: LiveRun, pending: Pending, change: Omit<RunChange, 'command'>): Promise<void> {
+export async function write(tx: Tx, run: LiveRun, pending: Pending, change: Omit<RunChange, 'command' | 'progress'>): Promise<void> {
   const expected = run.lastSeq + pending.events.length
   const done = await rows.write(
     tx,
     run.scope,
     { runId: run.id, fence: run.fence, lastSeq: run.lastSeq },
-    change,
+    { ...change, progress: pending.events.some((e) => !NO_PROGRESS.has(e.event_type)) },
     pending.events,
     [...pending.steps.values()],
     pending.calls,

@@ -10,7 +10,8 @@ import { holds } from './condition.ts'
 import { type Act, type Command, type Decision, decide, triesAgain, type WaitingOn } from './decide.ts'
 import { backoff, callKey, failureOf, passes } from './failure.ts'
 import type { Step } from './graph.ts'
-import { type LiveRun, nothingPending, type Pending, Superseded, write } from './journal.ts'
+import { type LiveRun, nothingPending, type Pending, write } from './journal.ts'
+import { patiently } from './patience.ts'
 import type { RunStatus } from './rows.ts'
 import { resolve } from './template.ts'
 
@@ -34,9 +35,8 @@ export interface Handle {
 
 /** The largest result of one step. Larger ones belong into a file or a database, with a reference here. */
 const MAX_RESULT_CHARS = 4 * 1024 * 1024
-/** How long a write is tried again while the database is away, and between two tries. */
-const WRITE_PATIENCE_MS = 120_000
-const WRITE_AGAIN_MS = 500
+/** Calls that were told to end get this long to do so, so that they are in the books; they do at once. */
+const ABORT_GRACE_MS = 2_000
 
 export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Handle) => void): Promise<'ended' | 'parked' | 'left'> {
   const { tools, now } = deps
@@ -44,13 +44,21 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
   const ended: { step: Step; attempt: number; outcome: Outcome }[] = []
   const repeatable = await traitsOfLost(deps, run)
   let pending: Pending = nothingPending()
+  /** Something happened since the last decision. */
+  let stirred = false
+  let broken: unknown
+  let abortUntil: number | undefined
   let wake: () => void = () => undefined
+  const stir = () => {
+    stirred = true
+    wake()
+  }
   register({
     command(command) {
       run.command = command
-      wake()
+      stir()
     },
-    poke: () => wake(),
+    poke: stir,
   })
 
   const at = () => new Date(now()).toISOString()
@@ -86,20 +94,12 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
       started_at: new Date(now()),
       finished_at: finished ? new Date(now()) : null,
     }
-    const giveUp = now() + WRITE_PATIENCE_MS
-    for (;;) {
-      try {
-        await deps.fault?.('runs.journal.before_write')
-        await deps.db.tx(run.scope, (tx) => write(tx, run, pending, change))
-        await deps.fault?.('runs.journal.after_write')
-        pending = nothingPending()
-        return
-      } catch (error) {
-        if (error instanceof Superseded || now() > giveUp || !connectionLost(error)) throw error
-        deps.log.warn({ run_id: run.id, problem: (error as Error).message }, 'the journal cannot be written; trying again')
-        await new Promise((r) => setTimeout(r, WRITE_AGAIN_MS))
-      }
-    }
+    await patiently(deps, run.id, async () => {
+      await deps.fault?.('runs.journal.before_write')
+      await deps.db.tx(run.scope, (tx) => write(tx, run, pending, change))
+      await deps.fault?.('runs.journal.after_write')
+    })
+    pending = nothingPending()
   }
 
   /** What a step asks for, with its templates filled in. A fault here fails the step before any call. */
@@ -136,10 +136,13 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
       return
     }
     const { fault } = outcome
+    // Our own database was away before anything was sent: that is no try of the step's.
+    const nothingSent = fault.code === 'DEPENDENCY_UNAVAILABLE' && !fault.maybeDone
+    const next = nothingSent ? attempt : attempt + 1
     const tries = { retryable: passes(fault), maybe_done: fault.maybeDone, repeatable: repeatable.get(step.id) ?? false }
-    if (!triesAgain(step, attempt, tries)) return fail(step, attempt, fault)
+    if (!nothingSent && !triesAgain(step, attempt, tries)) return fail(step, attempt, fault)
     const retry_at = now() + backoff(attempt, fault.retryAfter, deps.random())
-    enter(step.id, { state: 'retrying', attempt: attempt + 1, retry_at })
+    enter(step.id, { state: 'retrying', attempt: next, retry_at })
     say('step_retrying', step, attempt, { code: fault.code, message: fault.message, retry_at: new Date(retry_at).toISOString() })
   }
 
@@ -158,16 +161,17 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
       timeoutMs: step.timeout_s * 1000,
       run: { runId: run.id, stepId: step.id, attempt },
     }
+    const traits = () => patiently(deps, run.id, () => tools.traits(request)).then((t) => repeatable.set(step.id, t.repeatable))
     Promise.resolve(deps.fault?.('runs.step.before_call'))
-      .then(() => Promise.all([tools.attempt(request), tools.traits(request).then((t) => repeatable.set(step.id, t.repeatable))]))
+      .then(() => Promise.all([tools.attempt(request), traits()]))
       .then(async ([outcome]) => {
         await deps.fault?.('runs.step.after_call')
         ended.push({ step, attempt, outcome })
-        wake()
       })
-      .catch((error: unknown) =>
-        deps.log.error({ run_id: run.id, step_id: step.id, problem: (error as Error).message }, 'a step ended without an outcome'),
-      )
+      .catch((error: unknown) => {
+        broken = error ?? new Error('a step ended without an outcome')
+      })
+      .finally(stir)
   }
 
   /** Carries the acts out as far as the journal goes, and returns the calls to make once it is written. */
@@ -219,6 +223,8 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
 
   try {
     for (;;) {
+      stirred = false
+      if (broken) throw broken
       for (const end of ended.splice(0)) finish(end)
       const decision: Decision = decide(run.graph, run.journal, {
         now: now(),
@@ -235,14 +241,20 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
         continue
       }
       if ('done' in decision) {
+        // Calls that were cut off are in the books too, as far as they say so in time.
+        abortUntil ??= now() + ABORT_GRACE_MS
         for (const controller of inFlight.values()) controller.abort()
+        if (inFlight.size > 0 && now() < abortUntil) {
+          await sleepUntil(abortUntil)
+          continue
+        }
         await store(changeTo(decision.done), [], true)
         return 'ended'
       }
       const { wait } = decision
       if (inFlight.size > 0 || (wait.wake_at !== null && !deps.closing())) {
         if (pending.events.length > 0) await store(current(), [], false)
-        if (ended.length === 0) await sleepUntil(wait.wake_at)
+        await sleepUntil(wait.wake_at)
         continue
       }
       if (deps.closing() && run.command === 'none') {
@@ -257,7 +269,8 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
     for (const controller of inFlight.values()) controller.abort()
   }
 
-  function sleepUntil(time: number | null): Promise<void> {
+  async function sleepUntil(time: number | null): Promise<void> {
+    if (stirred) return
     return new Promise((resolve) => {
       const timer = time === null ? undefined : setTimeout(resolve, Math.max(0, time - now()))
       wake = () => {
@@ -274,22 +287,10 @@ async function traitsOfLost(deps: LegDeps, run: LiveRun): Promise<Map<string, bo
   const known = new Map<string, boolean>()
   for (const step of run.graph.steps) {
     if (run.journal.get(step.id)?.state !== 'started') continue
-    const traits = await deps.tools.traits({
-      scope: run.scope,
-      instanceId: step.instance_id ?? step.server_url ?? '',
-      environment: run.environment,
-      tool: step.tool_name,
-      args: run.steps[step.id]?.input,
-    })
+    const instanceId = step.instance_id ?? step.server_url ?? ''
+    const call = { scope: run.scope, instanceId, environment: run.environment, tool: step.tool_name, args: run.steps[step.id]?.input }
+    const traits = await patiently(deps, run.id, () => deps.tools.traits(call))
     known.set(step.id, traits.repeatable)
   }
   return known
-}
-
-/** The database went away, as opposed to: it refused the statement. */
-function connectionLost(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code
-  if (error instanceof Fault) return error.code === 'DEPENDENCY_UNAVAILABLE'
-  if (typeof code !== 'string') return /Connection terminated|connection error|not queryable|timeout/i.test((error as Error).message)
-  return /^(08|57P0|53)/.test(code) || /^E[A-Z]+$/.test(code)
 }

@@ -24,6 +24,8 @@ export interface RunTable {
   last_seq: number
   fence: number
   leg: number
+  /** Times in a row that it was taken over after a crash without getting any further. */
+  pickups: number
   created_at: Date
   /** When the latest leg was begun. */
   touched_at: Date
@@ -92,6 +94,8 @@ export interface RunChange {
   waiting_on: unknown[]
   failure: Failure | null
   command?: Command
+  /** It got further: a step ended or began to wait. */
+  progress?: boolean
   started_at?: Date | null
   finished_at?: Date | null
 }
@@ -104,7 +108,10 @@ const q = tables<{
 }>()
 
 export const rows = {
-  insertRun: (tx: Tx, row: Omit<RunTable, 'finished_at' | 'failure' | 'waiting_on' | 'command' | 'touched_at'> & { input: unknown }) =>
+  insertRun: (
+    tx: Tx,
+    row: Omit<RunTable, 'finished_at' | 'failure' | 'waiting_on' | 'command' | 'touched_at' | 'pickups'> & { input: unknown },
+  ) =>
     tx.run(
       q
         .insertInto('runs')
@@ -127,8 +134,6 @@ export const rows = {
     ),
   run: (tx: Tx, id: string) => tx.first(q.selectFrom('runs').selectAll().where('id', '=', id)),
   lockRun: (tx: Tx, id: string) => tx.first(q.selectFrom('runs').selectAll().where('id', '=', id).forUpdate()),
-  /** Takes the run over: every writer with an older fence is refused from now on. */
-  takeOver: (tx: Tx, id: string) => tx.first(q.updateTable('runs').set({ fence: sql`fence + 1` }).where('id', '=', id).returningAll()),
   command: (tx: Tx, id: string, command: Command, status: RunStatus | null) =>
     tx.first(
       q
@@ -137,22 +142,21 @@ export const rows = {
         .where('id', '=', id)
         .returningAll(),
     ),
-  /** A new stretch of work begins. The fence refuses whoever still works on the one before. */
-  nextLeg: async (tx: Tx, id: string, set: { status: RunStatus; command: Command } | null): Promise<number> => {
+  /** A new stretch of work begins after a change from outside. The fence refuses whoever still works on the one before. */
+  nextLeg: async (tx: Tx, id: string, set: { status: RunStatus; command: Command }): Promise<number> => {
+    const fresh = { waiting_on: sql`'[]'::jsonb`, last_seq: sql`last_seq + 1`, finished_at: null, pickups: 0 }
+    const next = { leg: sql`leg + 1`, fence: sql`fence + 1`, touched_at: sql`now()`, ...fresh, ...set }
     const row = await tx.first(
       q
         .updateTable('runs')
-        .set({
-          leg: sql`leg + 1`,
-          fence: sql`fence + 1`,
-          touched_at: sql`now()`,
-          ...(set ? { ...set, waiting_on: sql`'[]'::jsonb`, last_seq: sql`last_seq + 1`, finished_at: null } : {}),
-        } as never)
+        .set(next as never)
         .where('id', '=', id)
         .returning('leg'),
     )
     return row!.leg
   },
+  /** One more event on a run that has ended. */
+  countEvent: (tx: Tx, id: string) => tx.run(q.updateTable('runs').set({ last_seq: sql`last_seq + 1` }).where('id', '=', id)),
   setFailure: (tx: Tx, id: string, failure: Failure | null) =>
     tx.run(
       q
@@ -186,6 +190,8 @@ export const rows = {
         .where('command', '!=', 'none'),
     ),
   steps: (tx: Tx, runId: string) => tx.all(q.selectFrom('run_steps').selectAll().where('run_id', '=', runId)),
+  inFlight: (tx: Tx, runId: string) =>
+    tx.all(q.selectFrom('run_steps').select(['step_id', 'attempt']).where('run_id', '=', runId).where('state', '=', 'started')),
   dropSteps: (tx: Tx, runId: string, stepIds: readonly string[]) =>
     tx.run(
       q
@@ -235,17 +241,6 @@ export const rows = {
     if (f.until) query = query.where('r.created_at', '<', f.until)
     return tx.all(query)
   },
-  /** Runs that some process should be working on, oldest first. */
-  open: (tx: Tx, limit: number) =>
-    tx.all(
-      q
-        .selectFrom('runs')
-        .select(['id', 'workspace_id', 'project_id', 'leg', 'touched_at'])
-        .where('status', 'in', ['queued', 'running', 'draining'])
-        .where(sql<boolean>`waiting_on = '[]'::jsonb`)
-        .orderBy('id')
-        .limit(limit),
-    ),
   activeRunsOf: (tx: Tx, workflowIds: readonly string[], limit: number) =>
     tx.all(
       q
@@ -274,6 +269,7 @@ export const rows = {
       with r as (
         update runs set last_seq = last_seq + ${events.length}::int, status = ${change.status}, waiting_on = ${jsonText(change.waiting_on)}::jsonb,
           failure = ${change.failure ? jsonText(change.failure) : null}::jsonb, command = coalesce(${change.command ?? null}::text, command),
+          pickups = case when ${change.progress ?? false}::boolean then 0 else pickups end,
           started_at = coalesce(started_at, ${change.started_at ?? null}::timestamptz), finished_at = ${change.finished_at ?? null}::timestamptz
         where id = ${at.runId} and fence = ${at.fence}::int and last_seq = ${at.lastSeq}::int
         returning id, last_seq, command

@@ -31,12 +31,14 @@ export function createSteering(deps: {
 }) {
   const { must, graphOf, active, now } = deps
 
-  /** A change by somebody outside, to a run that nobody works on: new leg, one event, and the engine takes it from there. */
-  async function nextLeg(tx: Tx, row: RunRow, event: Omit<NewEvent, 'at'>, set: { status: RunStatus; command: Command }): Promise<number> {
-    await rows.insertEvent(tx, { workspace: row.workspace_id, project: row.project_id }, row.id, row.last_seq + 1, {
+  const insertEvent = (tx: Tx, row: RunRow, event: Omit<NewEvent, 'at'>) =>
+    rows.insertEvent(tx, { workspace: row.workspace_id, project: row.project_id }, row.id, row.last_seq + 1, {
       ...event,
       at: new Date(now()).toISOString(),
     })
+  /** A change by somebody outside, to a run that nobody works on: new leg, one event, and the engine takes it from there. */
+  async function nextLeg(tx: Tx, row: RunRow, event: Omit<NewEvent, 'at'>, set: { status: RunStatus; command: Command }): Promise<number> {
+    await insertEvent(tx, row, event)
     return rows.nextLeg(tx, row.id, set)
   }
 
@@ -86,6 +88,12 @@ export function createSteering(deps: {
           const step = (await rows.steps(tx, runId)).find((s) => s.step_id === stepId)
           if (!step) fail('NOT_FOUND', `the run has no step ${stepId} that has started`)
           if (step.state !== 'unknown') fail('CONFLICT', `step ${stepId} is ${step.state}, not of unknown outcome`)
+          const over = ENDED.includes(row.status)
+          // A new leg would cut off the other branches' calls, and their outcome would be unknown too.
+          if (!over && row.status !== 'paused' && (row.waiting_on as unknown[]).length === 0)
+            fail('CONFLICT', `other steps of the run ${runId} are still being worked on`, {
+              hint: 'Say it once the run waits for nothing else: its waiting_on names the step then.',
+            })
           const at = new Date(now())
           const state = input.outcome === 'done' ? 'completed' : input.outcome === 'retry' ? 'released' : 'failed'
           const failure = { code: 'MCP_TOOL_FAILED', message: `a person said that ${stepId} failed`, step_id: stepId }
@@ -98,7 +106,12 @@ export function createSteering(deps: {
           })
           const event = state === 'completed' ? 'step_completed' : state === 'failed' ? 'step_failed' : 'step_retrying'
           const data = { resolved: input.outcome, ...(state === 'failed' ? failure : {}) }
-          if (ENDED.includes(row.status)) fail('CONFLICT', `the run ${runId} has ended already`)
+          if (over) {
+            // For the record, and for a later retry of the run.
+            await insertEvent(tx, row, { event_type: event, step_id: stepId, attempt: step.attempt, data })
+            await rows.countEvent(tx, runId)
+            return showRun(row)
+          }
           if (state === 'failed' && !row.failure) await rows.setFailure(tx, runId, failure)
           leg = await nextLeg(
             tx,

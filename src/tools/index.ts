@@ -38,7 +38,9 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
 
   const toolOf = (connector: Connector, name: string): Tool =>
     (Object.hasOwn(connector.tools, name) ? connector.tools[name] : undefined) ??
-    fail('TOOL_REFUSED', `${connector.title} has no tool ${name.slice(0, 80)}`, { hint: `Its tools: ${Object.keys(connector.tools).join(', ')}.` })
+    fail('TOOL_REFUSED', `${connector.title} has no tool ${name.slice(0, 80)}`, {
+      hint: `Its tools: ${Object.keys(connector.tools).join(', ')}.`,
+    })
 
   /** Never throws: the outcome carries the fault, and the record of the call either way. */
   async function attempt(request: CallRequest): Promise<Outcome> {
@@ -71,21 +73,42 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
       const binding = await bindings.resolve(scope, request.instanceId, request.environment)
       const tool = toolOf(binding.connector, request.tool)
       const input = checkArguments(tool.input, request.args ?? {}, argumentNames(tool))
-      const lent = await connections.lend(scope, { connectionId: binding.connectionId, connector: binding.connector, config: binding.config, signal })
+      const lent = await connections.lend(scope, {
+        connectionId: binding.connectionId,
+        connector: binding.connector,
+        config: binding.config,
+        signal,
+      })
       connectionId = lent.connectionId
       version = lent.credentialVersion
       const missing = missingScopes(tool, lent.grantedScopes)
       if (missing.length > 0)
-        fail('SCOPE_MISSING', `${request.tool} needs ${missing.join(', ')}, which this connection was not granted`, { details: { missing_scopes: missing, connection_id: connectionId } })
-      const context: ToolContext = { fetch: lent.fetch, db: lent.db, base: lent.base, key: request.key, config: binding.config, signal, wait: waitFor(signal) }
+        fail('SCOPE_MISSING', `${request.tool} needs ${missing.join(', ')}, which this connection was not granted`, {
+          details: { missing_scopes: missing, connection_id: connectionId },
+        })
+      const context: ToolContext = {
+        fetch: lent.fetch,
+        db: lent.db,
+        base: lent.base,
+        key: request.key,
+        config: binding.config,
+        signal,
+        wait: waitFor(signal),
+      }
       const output = await ended(tool.run(context, input as never), signal)
       const checked = tool.output.safeParse(output)
-      if (!checked.success) fail('MCP_TOOL_FAILED', `${request.tool} answered in a shape that it does not promise`, { details: { connector: binding.connector.slug }, maybeDone: true })
+      if (!checked.success)
+        fail('MCP_TOOL_FAILED', `${request.tool} answered in a shape that it does not promise`, {
+          details: { connector: binding.connector.slug },
+          maybeDone: true,
+        })
       return { ok: true, output: checked.data, record: record('ok', null) }
     } catch (error) {
       const fault = asFault(error, timeout.aborted, request)
       if (connectionId && version && (fault.code === 'CREDENTIAL_REJECTED' || fault.code === 'UNDECRYPTABLE'))
-        await connections.rejected(scope, connectionId, version, fault.code === 'UNDECRYPTABLE' ? 'undecryptable' : 'key_rejected').catch(() => undefined)
+        await connections
+          .rejected(scope, connectionId, version, fault.code === 'UNDECRYPTABLE' ? 'undecryptable' : 'key_rejected')
+          .catch(() => undefined)
       return { ok: false, fault, record: record(fault.maybeDone ? 'unknown' : 'failed', fault.code) }
     }
   }
@@ -94,14 +117,16 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
    * What a retry loop must know about one call. A tool that cannot be found is taken for one that must not be repeated.
    * A passing trouble (the database is away) says nothing about the tool, and is thrown.
    */
-  async function traits(call: Pick<CallRequest, 'scope' | 'instanceId' | 'environment' | 'tool' | 'args'>): Promise<{ effect: Tool['effect'] | null; repeatable: boolean }> {
+  async function traits(
+    call: Pick<CallRequest, 'scope' | 'instanceId' | 'environment' | 'tool' | 'args'>,
+  ): Promise<{ effect: Tool['effect'] | null; repeatable: boolean }> {
     try {
       const { connector } = await bindings.resolve(call.scope, call.instanceId, call.environment)
       const tool = toolOf(connector, call.tool)
       if (typeof tool.repeatable === 'boolean') return { effect: tool.effect, repeatable: tool.repeatable }
       return { effect: tool.effect, repeatable: tool.repeatable(checkArguments(tool.input, call.args ?? {}, []) as never) }
     } catch (error) {
-      if (!(error instanceof Fault) || FAULTS[error.code].retry) throw error
+      if (error instanceof Fault && FAULTS[error.code].retry) throw error
       return { effect: null, repeatable: false }
     }
   }
@@ -126,7 +151,12 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
       }))
       return {
         instances: new Map(facts.map((f) => [f.id, f])),
-        byServerUrl: new Map(facts.filter((f) => f.hasProfile).toReversed().map((f) => [f.serverUrl, f])),
+        byServerUrl: new Map(
+          facts
+            .filter((f) => f.hasProfile)
+            .toReversed()
+            .map((f) => [f.serverUrl, f]),
+        ),
       }
     },
 
@@ -163,7 +193,11 @@ function ended<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 
 function asFault(error: unknown, timedOut: boolean, request: CallRequest): Fault {
   if (timedOut && !request.signal.aborted)
-    return new Fault('STEP_TIMED_OUT', `${request.tool} did not answer within ${Math.round((request.timeoutMs ?? CALL_TIMEOUT_MS) / 1000)} s`, { cause: error, maybeDone: true })
+    return new Fault(
+      'STEP_TIMED_OUT',
+      `${request.tool} did not answer within ${Math.round((request.timeoutMs ?? CALL_TIMEOUT_MS) / 1000)} s`,
+      { cause: error, maybeDone: true },
+    )
   if (request.signal.aborted) return new Fault('RUN_STOPPED', `${request.tool} was cancelled`, { cause: error, maybeDone: true })
   if (error instanceof Fault) return error
   return new Fault('MCP_TOOL_FAILED', `${request.tool} failed in an unexpected way`, { cause: error, maybeDone: true })

@@ -249,8 +249,9 @@ describe('pause, resume, stop', () => {
     expect(told(await events(rt, workflow, run))).toEqual([
       'run_started',
       'step_started slow',
-      'step_completed slow',
       'step_completed next skipped: blocked',
+      'state_changed running → draining',
+      'step_completed slow',
       'state_changed draining → stopped',
     ])
     expect(github.requests).toEqual([])
