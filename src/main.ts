@@ -47,10 +47,15 @@ async function start(argv: readonly string[]): Promise<void> {
   process.on('SIGINT', () => end('SIGINT'))
 }
 
-async function greet(runtime: Awaited<ReturnType<typeof startRuntime>>, config: ReturnType<typeof readConfig>, say: (line: string) => void): Promise<void> {
+async function greet(
+  runtime: Awaited<ReturnType<typeof startRuntime>>,
+  config: ReturnType<typeof readConfig>,
+  say: (line: string) => void,
+): Promise<void> {
   say(`AgentRuntime ${VERSION} listens on ${runtime.url}  (API: ${runtime.url}/docs)`)
   if (runtime.sealed) say(`The vault is sealed: ${runtime.sealed}. Nothing can be decrypted until it opens; see ${runtime.url}/readyz`)
-  else if (config.rootKey.kind === 'file') say(`Back up the root key ${config.rootKey.path} now: without it nothing that is stored can be read again.`)
+  else if (config.rootKey.kind === 'file' && runtime.fresh)
+    say(`Back up the root key ${config.rootKey.path} now: without it nothing that is stored can be read again.`)
   if (runtime.demoRunId) say(await demoStory(runtime))
   if (config.ownerPatFile) say(`A token of the owner is in ${config.ownerPatFile}`)
   else say('For a token: start with --owner-pat-file FILE')
@@ -77,7 +82,8 @@ function complain(error: unknown): void {
   const fault = error instanceof Fault ? error : null
   const json = args.includes('--json')
   const message = fault?.message ?? (error as Error).message
-  if (json) process.stderr.write(`${JSON.stringify({ event: 'error', code: fault?.code ?? 'INTERNAL', error: message, hint: fault?.hint })}\n`)
+  if (json)
+    process.stderr.write(`${JSON.stringify({ event: 'error', code: fault?.code ?? 'INTERNAL', error: message, hint: fault?.hint })}\n`)
   else process.stderr.write(`${message}\n${fault?.hint ? `${fault.hint}\n` : ''}`)
   process.exitCode = fault ? FAULTS[fault.code].exit : 1
   if (!fault) process.stderr.write(`${(error as Error).stack ?? ''}\n`)

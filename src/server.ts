@@ -1,7 +1,7 @@
 /** The only file that knows every room: builds them, starts them, stops them. */
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer as createNetServer } from 'node:http'
+import { createServer as createNetServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
@@ -42,7 +42,7 @@ const MIGRATIONS = new URL('../migrations/', import.meta.url)
 export interface Deps {
   now?: () => number
   random?: () => number
-  fault?: (point: string) => void | Promise<void>
+  fault?: (point: string, about?: string) => void | Promise<void>
   /** Shorter leases and rounds, for whoever cannot wait. */
   times?: Partial<Times>
   /** One line for whoever watches the start. */
@@ -55,19 +55,29 @@ export interface Runtime {
   rooms: Rooms
   demoRunId: string | null
   sealed: string | null
+  /** True on the first start of an installation. */
+  fresh: boolean
   stop(): Promise<void>
 }
 
 export async function startRuntime(config: Config, deps: Deps = {}): Promise<Runtime> {
   const { now = Date.now, random = Math.random, say = () => undefined } = deps
   const undo: (() => unknown)[] = []
+  // The port is taken first, so that a taken one is said before anything is made; until all is there the answer is 503.
+  let handle: RequestListener = (_request, response) => void response.writeHead(503, { 'retry-after': '1' }).end()
+  const listener = createNetServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS }, (request, response) =>
+    handle(request, response),
+  )
+  // On the way down: no new requests, then runs write down what is in flight, then the rest.
   const stop = async () => {
+    if (listener.listening) await closeListener(listener)
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
     if (!existsSync(config.dataDir)) mkdirSync(config.dataDir, { recursive: true, mode: 0o711 })
     const lock = lockDirectory(config.dataDir)
     undo.push(() => lock.release())
+    const ownPort = await listen(listener, config)
     const log = createLog(config.logLevel, config.logFile === '-' ? 2 : (config.logFile ?? join(config.dataDir, 'agentruntime.log')))
 
     const database = await openDatabase(config, log, say)
@@ -79,7 +89,6 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     undo.push(() => Promise.all([pool.end(), enginePool.end()]))
     const db = createDb(pool)
 
-    let ownPort = 0
     const egress = createEgress({
       allowPrivate: config.allowPrivate,
       ownListeners: () => [{ address: config.host === 'localhost' ? '127.0.0.1' : config.host, port: ownPort }, ...database.listeners],
@@ -146,11 +155,8 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       return { ready: Object.values(checks).every((c) => c.ok), checks }
     }
     const http = createHttp({ operations, invoke, access, readiness, up: () => engineUp, log, now, version: VERSION })
-    const listener = createNetServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS }, getRequestListener(http.fetch))
-    // Order on the way down: no new requests, then runs write down what is in flight, then the rest.
     undo.push(() => (engineUp ? runs.close() : undefined))
-    ownPort = await listen(listener, config)
-    undo.push(() => closeListener(listener))
+    handle = getRequestListener(http.fetch)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${ownPort}`
 
     await runs.launch()
@@ -161,7 +167,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     let demoRunId: string | null = null
     if (config.demo && founding.fresh && vaultState.state === 'open')
       demoRunId = await seedDemo({ invoke, rooms, owner: founding.owner, root: join(config.dataDir, 'files') })
-    return { url, log, rooms, demoRunId, sealed: vaultState.state === 'sealed' ? vaultState.message : null, stop }
+    return { url, log, rooms, demoRunId, sealed: vaultState.state === 'sealed' ? vaultState.message : null, fresh: founding.fresh, stop }
   } catch (error) {
     await stop().catch(() => undefined)
     throw error
@@ -212,7 +218,8 @@ async function openDatabase(config: Config, log: Logger, say: (line: string) => 
 /** Stable for a data directory: only one process has it at a time, so its runs are its own again after a restart. */
 function executorId(dataDir: string): string {
   const file = join(dataDir, 'executor-id')
-  if (existsSync(file)) return readFileSync(file, 'utf8').trim()
+  const known = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
+  if (known !== '') return known // an empty file: the process was killed while it wrote
   const id = newId('exec')
   writeFileSync(file, `${id}\n`, { mode: 0o600 })
   return id

@@ -30,6 +30,8 @@ export interface RuntimeOptions {
   demo?: boolean
   /** Where the child runs; the test's own folder unless said. */
   cwd?: string
+  /** Another program than src/main.ts that takes the same arguments and says when it is ready. */
+  main?: string
 }
 
 export interface Answer {
@@ -81,18 +83,18 @@ export interface TestRuntime extends AsyncDisposable {
 }
 
 /** Waits for `look` to give something true, at most `ms`. */
-export async function until<T>(look: () => T | Promise<T>, what: string, ms = 15_000): Promise<NonNullable<T>> {
+export async function until<T>(look: () => T | Promise<T>, what: string, ms = 15_000): Promise<Exclude<T, false | null | undefined | '' | 0>> {
   for (const end = Date.now() + ms; ; ) {
     const found = await look()
-    if (found) return found as NonNullable<T>
+    if (found) return found as Exclude<T, false | null | undefined | '' | 0>
     if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`)
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
 
 /** Starts the program and waits for nothing. For commands that are to fail. */
-export function launch(argv: readonly string[], options: Pick<RuntimeOptions, 'env' | 'cwd'> = {}): Child {
-  const child = spawn(process.execPath, [MAIN, ...argv], {
+export function launch(argv: readonly string[], options: Pick<RuntimeOptions, 'env' | 'cwd' | 'main'> = {}): Child {
+  const child = spawn(process.execPath, [options.main ?? MAIN, ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: tmpdir(), ...options.env },
     ...(options.cwd ? { cwd: options.cwd } : {}),
@@ -117,7 +119,7 @@ export async function failedStart(argv: readonly string[], options: Pick<Runtime
 }
 
 export async function runtime(options: RuntimeOptions = {}): Promise<TestRuntime> {
-  const place = options.on ?? (await newPlace(options.database))
+  const place: Place = options.on ?? (await newPlace(options.database))
   const dataDir = join(place.home, 'data')
   const patFile = join(place.home, 'owner.pat')
   const argv = ['start', '--port', '0', '--data-dir', dataDir, '--owner-pat-file', patFile, '--json', '--log-level', 'debug']
@@ -127,7 +129,7 @@ export async function runtime(options: RuntimeOptions = {}): Promise<TestRuntime
   const child = launch([...argv, ...(options.flags ?? [])], options)
   let expected = false
   void child.exited.then(({ code, signal }) => {
-    if (!expected) console.error(`the runtime ended by itself (code ${code}, signal ${signal}) and had said:\n${child.said.stdout}${child.said.stderr}`)
+    if (!expected) process.stderr.write(`the runtime ended by itself (code ${code}, signal ${signal}) and had said:\n${child.said.stdout}${child.said.stderr}\n`)
   })
   const end = async (signal: NodeJS.Signals) => {
     expected = true

@@ -70,7 +70,9 @@ it('[pins.surface] scopes', () => {
 
 it('[pins.surface] operations: name, route, scope, role, effect, audit', () => {
   expect(
-    operations.map((op) => `${op.name} | ${op.http} | ${op.scope} | ${op.role} | ${op.effect} | ${'log' in op.audit ? op.audit.log : 'not audited'}`),
+    operations.map(
+      (op) => `${op.name} | ${op.http} | ${op.scope} | ${op.role} | ${op.effect} | ${'log' in op.audit ? op.audit.log : 'not audited'}`,
+    ),
   ).toMatchInlineSnapshot(`
     [
       "me.get | GET /v1/me | null | project_viewer | read | not audited",

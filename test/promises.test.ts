@@ -14,9 +14,15 @@ const CITED = /\b(?:it|describe|test)(?:\.\w+)*(?:\([^)]*\))?\(\s*[`'"]((?:\[[a-
 
 it('[house.promises] every promise is cited by a test, and every citation is a promise', () => {
   const cited = new Set<string>()
-  for (const file of tests) for (const [, ids = ''] of readFileSync(file, 'utf8').matchAll(CITED)) for (const [, id = ''] of ids.matchAll(/\[([^\]]+)\]/g)) cited.add(id)
+  for (const file of tests)
+    for (const [, ids = ''] of readFileSync(file, 'utf8').matchAll(CITED))
+      for (const [, id = ''] of ids.matchAll(/\[([^\]]+)\]/g)) cited.add(id)
   // Tables of tests cite with `it.each(…)('[id] …')`, whose title stands behind the rows.
-  for (const file of tests) for (const [, id = ''] of readFileSync(file, 'utf8').matchAll(/\)\(\s*[`'"]\[([a-z]+[\w-]*\.[\w-]+)\]/g)) cited.add(id)
+  for (const file of tests)
+    for (const [, id = ''] of readFileSync(file, 'utf8').matchAll(/\)\(\s*[`'"]\[([a-z]+[\w-]*\.[\w-]+)\]/g)) cited.add(id)
   const made = Object.keys(PROMISES)
-  expect({ 'not cited': made.filter((id) => !cited.has(id)), 'not promised': [...cited].filter((id) => !made.includes(id)).sort() }).toEqual({ 'not cited': [], 'not promised': [] })
+  expect({
+    'not cited': made.filter((id) => !cited.has(id)),
+    'not promised': [...cited].filter((id) => !made.includes(id)).sort(),
+  }).toEqual({ 'not cited': [], 'not promised': [] })
 })

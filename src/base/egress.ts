@@ -79,7 +79,10 @@ export function createEgress(deps: EgressDeps): Egress {
     deps.onRefusal?.({ host, port, rule })
     throw new Fault('EGRESS_BLOCKED', `the runtime may not connect to ${shown(host)}`, {
       details: { rule },
-      hint: 'An administrator can allow-list a private host with its port.',
+      hint:
+        rule === 'metadata'
+          ? 'Cloud metadata addresses are never opened.'
+          : 'An administrator can allow-list a private host with its port.',
     })
   }
 

@@ -9,6 +9,8 @@ import type { ConnectionRow } from './rows.ts'
 export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'base'> {
   connectionId: string | null
   credentialVersion: number | null
+  /** Takes the credential out of what a tool made of the answers. */
+  clean: <T>(output: T) => T
 }
 
 export interface Loan {
@@ -81,14 +83,16 @@ export function lendHttp(loan: Loan): Lent {
   const put = auth.kind === 'api_key' ? auth.services[row.service]?.put : undefined
   if (!put) fail('BINDING_MISSING', `the connection ${row.name} is no credential for ${connector.title}`)
   const recipe = { put, hosts, publicFields: row.public }
+  const cleaners = new Map<number, <T>(output: T) => T>()
   return {
     connectionId: row.id,
     credentialVersion: loan.version,
+    clean: (output) => [...cleaners.values()].reduce((it, clean) => clean(it), output),
     base,
     db: NO_DB,
     fetch: (pathOrUrl, init) => {
       const request = { url: /^https?:/i.test(pathOrUrl) ? pathOrUrl : base + pathOrUrl, init: { ...init, signal: init?.signal ?? signal } }
-      return withLiving(loan, (ref) => loan.vault.send(ref, recipe, request))
+      return withLiving(loan, (ref) => loan.vault.send(ref, recipe, request, (clean) => cleaners.set(ref.version, clean)))
     },
   }
 }
@@ -102,6 +106,7 @@ export function lendDatabase(loan: Loan): Lent {
   return {
     connectionId: row.id,
     credentialVersion: loan.version,
+    clean: (output) => output, // what a session gives back has been cleaned
     base: '',
     fetch: () => fail('TOOL_REFUSED', 'this connector speaks no HTTP'),
     db: {
@@ -118,6 +123,7 @@ export function lendLocal(vault: Lending, scope: Scope, connector: Connector, co
   return {
     connectionId: null,
     credentialVersion: null,
+    clean: (output) => output,
     base: '',
     fetch: () => fail('TOOL_REFUSED', 'this connector speaks no HTTP'),
     db: vault.localSession(scope, connector.auth.wire, config, signal),

@@ -231,7 +231,7 @@ async function ask(client: Client, list: Command, input: Record<string, string>,
     const fits =
       word.startsWith(current) || (about !== undefined && current !== '' && about.toLowerCase().startsWith(current.toLowerCase()))
     return fits
-      ? [about === undefined ? word : `${word}\t${printable(about).replaceAll(/\s+/g, ' ').slice(0, MAX_ABOUT)}${printable(state)}`]
+      ? [about === undefined ? word : `${word}\t${printable(about).replaceAll(/\s+/g, ' ').slice(0, MAX_ABOUT).trim()}${printable(state)}`]
       : []
   })
 }

@@ -71,7 +71,7 @@ function line(event: Event, terminal: Terminal): string {
     attempt,
     terminal.style('dim', printable(short)),
   ]
-  return parts.filter(Boolean).join('  ')
+  return parts.filter(Boolean).join('  ').trimEnd()
 }
 
 function ended(run: Run, terminal: Terminal, json: boolean): number {

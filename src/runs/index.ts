@@ -204,7 +204,7 @@ export function createRuns(deps: {
         },
         after: async () => {
           if (!begun) return
-          await deps.fault?.('runs.start.before_engine')
+          await deps.fault?.('runs.start.before_engine', begun.id)
           fresh.set(begun.id, begun)
           await begin(begun.id, 1)
         },

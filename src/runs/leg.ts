@@ -21,7 +21,7 @@ export interface LegDeps {
   now: () => number
   random: () => number
   log: Logger
-  fault?: ((point: string) => void | Promise<void>) | undefined
+  fault?: ((point: string, runId: string) => void | Promise<void>) | undefined
   /** True once the process is going down: nothing new starts, and the leg ends when what is in flight has been written. */
   closing: () => boolean
 }
@@ -95,9 +95,9 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
       finished_at: finished ? new Date(now()) : null,
     }
     await patiently(deps, run.id, async () => {
-      await deps.fault?.('runs.journal.before_write')
+      await deps.fault?.('runs.journal.before_write', run.id)
       await deps.db.tx(run.scope, (tx) => write(tx, run, pending, change))
-      await deps.fault?.('runs.journal.after_write')
+      await deps.fault?.('runs.journal.after_write', run.id)
     })
     pending = nothingPending()
   }
@@ -162,10 +162,10 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
       run: { runId: run.id, stepId: step.id, attempt },
     }
     const traits = () => patiently(deps, run.id, () => tools.traits(request)).then((t) => repeatable.set(step.id, t.repeatable))
-    Promise.resolve(deps.fault?.('runs.step.before_call'))
+    Promise.resolve(deps.fault?.('runs.step.before_call', run.id))
       .then(() => Promise.all([tools.attempt(request), traits()]))
       .then(async ([outcome]) => {
-        await deps.fault?.('runs.step.after_call')
+        await deps.fault?.('runs.step.after_call', run.id)
         ended.push({ step, attempt, outcome })
       })
       .catch((error: unknown) => {

@@ -9,6 +9,8 @@ export const REDACTED = '[redacted]'
 
 export interface Scrubber {
   bytes(input: Buffer): Buffer
+  /** The same for a body that may be JSON, which can hide any character behind an escape until it is parsed. */
+  body(input: Buffer): Buffer
   text(input: string): string
   /** Every string and key of a JSON value; the same object when nothing was found. */
   json<T>(input: T): T
@@ -49,25 +51,49 @@ export function createScrubber(values: readonly string[]): Scrubber {
     }
     if (Buffer.isBuffer(input) || input instanceof Date) return input
     let changed = false
-    const out: Record<string, unknown> = {}
-    for (const [key, value] of Object.entries(input)) {
-      const k = text(key)
-      out[k] = json(value)
-      changed ||= k !== key || out[k] !== value
-    }
-    return (changed ? out : input) as T
+    // fromEntries defines own properties, so that no key can reach a prototype.
+    const out = Object.entries(input).map(([key, value]) => {
+      const clean: [string, unknown] = [text(key), json(value)]
+      changed ||= clean[0] !== key || clean[1] !== value
+      return clean
+    })
+    return (changed ? Object.fromEntries(out) : input) as T
   }
-  return { bytes, text, json }
+  function body(input: Buffer): Buffer {
+    const out = bytes(input)
+    if (needles.length === 0 || !out.includes('\\')) return out
+    let parsed: unknown
+    try {
+      parsed = JSON.parse(out.toString())
+    } catch {
+      return out
+    }
+    const clean = json(parsed)
+    return clean === parsed ? out : Buffer.from(JSON.stringify(clean))
+  }
+  return { bytes, body, text, json }
 }
 
 function encodings(value: string): string[] {
   const raw = Buffer.from(value)
-  const json = JSON.stringify(value).slice(1, -1)
+  const json = jsonForms(value)
   const hex = raw.toString('hex')
   const url = encodeURIComponent(value)
   const form = new URLSearchParams([['v', value]]).toString().slice(2)
   const html = value.replace(/[&<>"']/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' })[c] as string)
-  return [value, json, JSON.stringify(json).slice(1, -1), hex, hex.toUpperCase(), url, lowerEscapes(url), form, lowerEscapes(form), html, ...base64Forms(raw)].filter((n) => n.length >= SHORTEST)
+  const twice = json.map((it) => JSON.stringify(it).slice(1, -1))
+  const escapes = [hex, hex.toUpperCase(), url, lowerEscapes(url), form, lowerEscapes(form), html]
+  return [value, ...json, ...twice, ...escapes, ...base64Forms(raw)].filter((n) => n.length >= SHORTEST)
+}
+
+/** As JSON writers of several languages write it inside of quotes: plain, PHP (slashes), Python (ASCII only), Go (HTML-safe), .NET (both). */
+function jsonForms(value: string): string[] {
+  const plain = JSON.stringify(value).slice(1, -1)
+  const unit = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`
+  const python = plain.replaceAll(/[\u007f-\uffff]/g, unit)
+  const dotnet = value.replaceAll(/[^\x20-\x7e]|["&'+<>`\\]/g, (c) => (c === '\\' ? '\\\\' : unit(c)))
+  const upper = dotnet.replaceAll(/\\u[0-9a-f]{4}/g, (it) => `\\u${it.slice(2).toUpperCase()}`)
+  return [plain, plain.replaceAll('/', '\\/'), python, python.replaceAll('/', '\\/'), plain.replaceAll(/[&<>]/g, unit), dotnet, upper]
 }
 const lowerEscapes = (text: string): string => text.replaceAll(/%[0-9A-F]{2}/g, (e) => e.toLowerCase())
 

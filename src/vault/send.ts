@@ -23,12 +23,18 @@ export interface Outgoing {
 /** Redirects on the same host that a reading request follows (RFC 9110 §15.4). To another host nothing is ever followed. */
 const MAX_REDIRECTS = 3
 
-export function createSend(deps: { sealed: Pick<Sealed, 'read'>; egress: Pick<Egress, 'fetch'>; fault?: ((point: string) => void | Promise<void>) | undefined }) {
-  return async function send(ref: Owned, recipe: Recipe, request: Outgoing): Promise<Response> {
+export function createSend(deps: {
+  sealed: Pick<Sealed, 'read'>
+  egress: Pick<Egress, 'fetch'>
+  fault?: ((point: string) => void | Promise<void>) | undefined
+}) {
+  /** `told` gets the scrubber of the credential that goes out, for what a connector makes of the answer: it may decode what hid it. */
+  return async function send(ref: Owned, recipe: Recipe, request: Outgoing, told?: (clean: Scrubber['json']) => void): Promise<Response> {
     let url = URL.parse(request.url) ?? fail('INVALID_INPUT', 'that is not a URL')
     refuseHost(url, recipe.hosts)
     const values = await deps.sealed.read(ref)
     const scrub = createScrubber(Object.values(values))
+    told?.(scrub.json)
     const method = (request.init?.method ?? 'GET').toUpperCase()
     for (let hops = 0; ; hops++) {
       const headers = new Headers(request.init?.headers)
@@ -40,7 +46,13 @@ export function createSend(deps: { sealed: Pick<Sealed, 'read'>; egress: Pick<Eg
         throw scrubFault(error, scrub)
       }
       const next = redirectOf(response, url)
-      if (next === null || hops >= MAX_REDIRECTS || (method !== 'GET' && method !== 'HEAD') || !recipe.hosts.includes(next.host) || next.protocol !== url.protocol)
+      if (
+        next === null ||
+        hops >= MAX_REDIRECTS ||
+        (method !== 'GET' && method !== 'HEAD') ||
+        !recipe.hosts.includes(next.host) ||
+        next.protocol !== url.protocol
+      )
         return scrubbed(response, scrub)
       await response.body?.cancel()
       url = next
@@ -60,9 +72,14 @@ function refuseHost(url: URL, hosts: readonly string[]): void {
 /** Puts the credential where the recipe says, replacing whatever the caller has put there. Returns the URL to call. */
 function place(recipe: Recipe, values: Record<string, string>, url: URL, headers: Headers): URL {
   const { put } = recipe
-  const value = (field: string): string => values[field] ?? fail('CREDENTIAL_MALFORMED', `the connection has no ${field}`, { hint: 'Replace its credential.' })
+  const value = (field: string): string =>
+    values[field] ?? fail('CREDENTIAL_MALFORMED', `the connection has no ${field}`, { hint: 'Replace its credential.' })
   const name = (n: string | { field: string }): string =>
-    typeof n === 'string' ? n : typeof recipe.publicFields[n.field] === 'string' ? (recipe.publicFields[n.field] as string) : fail('CREDENTIAL_MALFORMED', `the connection does not say ${n.field}`)
+    typeof n === 'string'
+      ? n
+      : typeof recipe.publicFields[n.field] === 'string'
+        ? (recipe.publicFields[n.field] as string)
+        : fail('CREDENTIAL_MALFORMED', `the connection does not say ${n.field}`)
   if (put.in === 'query') {
     const out = new URL(url)
     out.searchParams.set(name(put.name), value(put.field))
@@ -92,12 +109,16 @@ async function scrubbed(response: Response, scrub: Scrubber): Promise<Response> 
   headers.delete('content-length')
   let body: Buffer | null
   try {
-    body = response.body === null ? null : scrub.bytes(Buffer.from(await response.arrayBuffer()))
+    body = response.body === null ? null : scrub.body(Buffer.from(await response.arrayBuffer()))
   } catch (error) {
     throw scrubFault(error, scrub)
   }
   const empty = body === null || response.status === 204 || response.status === 205 || response.status === 304
-  return new Response(empty ? null : (body as Uint8Array<ArrayBuffer>), { status: response.status, statusText: scrub.text(response.statusText), headers })
+  return new Response(empty ? null : (body as Uint8Array<ArrayBuffer>), {
+    status: response.status,
+    statusText: scrub.text(response.statusText),
+    headers,
+  })
 }
 
 function scrubFault(error: unknown, scrub: Scrubber): unknown {

@@ -83,7 +83,7 @@ export function openCli(): Cli {
     token === TOKEN ? caller : fail('UNAUTHENTICATED', 'this token is not known, or was revoked')
   const log = createLog('silent', '/dev/null')
   const readiness = async () => ({ ready: true, checks: {} })
-  const http = createHttp({ operations, invoke, access: { authenticate }, readiness, log, now: () => NOW, version: '0' })
+  const http = createHttp({ operations, invoke, access: { authenticate }, readiness, up: () => true, log, now: () => NOW, version: '0' })
   const fetch: typeof globalThis.fetch = async (input, init) => {
     const request = new Request(input, init)
     requests.push(request.clone())

@@ -25,7 +25,7 @@ afterAll(async () => {
 const query = (sql: string, args: unknown[] = []) => ({ tool_name: 'postgres_query', tool_args: { sql, args } })
 
 describe('PostgreSQL, from the connection string to the result', () => {
-  it('[walk.main] connects, binds, dry-runs, publishes and runs three steps, two of them side by side', async () => {
+  it('[walks.main-job] connects, binds, dry-runs, publishes and runs three steps, two of them side by side', async () => {
     expect(APP_PASSWORD).toMatch(/[@/:?#%&]/) // what a URL could trip over
     const connection = await rt.ok('POST', '/v1/connections', {
       display_name: 'Shop',
@@ -109,7 +109,7 @@ describe('PostgreSQL, from the connection string to the result', () => {
     expect(pages).toEqual(list)
   })
 
-  it('[walk.environments] a sandbox profile takes the sandbox connection, and each environment only its own', async () => {
+  it('[bindings.environments] a sandbox profile takes the sandbox connection, and each environment only its own', async () => {
     const { connection, instance } = await connected(rt, { name: 'Two worlds', provider: 'postgres', credentials: { dsn: shop.dsn() } })
     await shop.admin('create role sandy login password $$only-for-sandboxes$$')
     const sandbox = await rt.ok('POST', '/v1/connections', {
@@ -133,7 +133,7 @@ describe('PostgreSQL, from the connection string to the result', () => {
 })
 
 describe('GitHub, which checks the exact header', () => {
-  it('[walk.main] connects, validates, binds and runs; each request carries the token exactly once, in its one place', async () => {
+  it('[walks.main-job] connects, validates, binds and runs; each request carries the token exactly once, in its one place', async () => {
     const connection = await rt.ok('POST', '/v1/connections', {
       display_name: 'GitHub',
       provider: 'github',
@@ -205,7 +205,7 @@ describe('GitHub, which checks the exact header', () => {
 })
 
 describe('what is stored, and what of it is shown', () => {
-  it('[lists.cursor] lists page by cursor: every item once, newest first', async () => {
+  it('[api.lists] lists page by cursor: every item once, newest first', async () => {
     const made: string[] = []
     for (let n = 0; n < 5; n++) {
       const { id } = await rt.ok('POST', '/v1/connections', {
@@ -227,7 +227,7 @@ describe('what is stored, and what of it is shown', () => {
     for (const id of made) await rt.ok('DELETE', `/v1/connections/${id}`)
   })
 
-  it('[credentials.metadata] shows key names, version and fingerprint; last four only of values of 20 characters or more', async () => {
+  it('[connections.metadata] shows key names, version and fingerprint; last four only of values of 20 characters or more', async () => {
     const facts = async (credentials: Record<string, string>, service: string) => {
       const { id } = await rt.ok('POST', '/v1/connections', { display_name: 'Facts', provider: 'http', service, credentials })
       return (await rt.ok('GET', `/v1/connections/${id}/credentials`)).keys
@@ -239,7 +239,7 @@ describe('what is stored, and what of it is shown', () => {
     expect(await facts({ username: 'ada', password: 'shortish' }, 'basic')).toMatchObject([{ name: 'password', last_four: null }])
   })
 
-  it('[credentials.metadata] shows no end of a connection string, which may be the end of a short password', async () => {
+  it('[connections.metadata] shows no end of a connection string, which may be the end of a short password', async () => {
     const dsn = `host=127.0.0.1 port=${shop.port} user=app dbname=shop password=tail-9-end`
     const { id } = await rt.ok('POST', '/v1/connections', { display_name: 'Tail', provider: 'postgres', credentials: { dsn } })
     expect((await rt.ok('GET', `/v1/connections/${id}/credentials`)).keys).toMatchObject([{ name: 'dsn', last_four: null }])
@@ -334,7 +334,7 @@ describe('what is stored, and what of it is shown', () => {
 })
 
 describe('asking twice', () => {
-  it('[idempotency] the same key and body give the same answer and make one thing; another body is refused', async () => {
+  it('[api.idempotency] the same key and body give the same answer and make one thing; another body is refused', async () => {
     const body = { display_name: 'Once', provider: 'github', credentials: { api_key: tokens.narrow } }
     const key = { 'idempotency-key': 'once-1' }
     const [one, two] = await Promise.all([rt.api('POST', '/v1/connections', body, key), rt.api('POST', '/v1/connections', body, key)])

@@ -1,0 +1,30 @@
+/**
+ * The runtime as src/main.ts starts it, with fault points that do harm. The product itself has no way to switch one on.
+ * Besides the flags of `start`: --faults=[Harm…] and --times={…}, both JSON.
+ */
+import { readConfig } from '../../src/config.ts'
+import { type Deps, startRuntime } from '../../src/server.ts'
+import type { Harm } from './kit.ts'
+
+const given = (name: string): string | undefined => process.argv.find((a) => a.startsWith(`--${name}=`))?.slice(name.length + 3)
+const [, ...flags] = process.argv.slice(2).filter((a) => !a.startsWith('--faults=') && !a.startsWith('--times='))
+const harms = JSON.parse(given('faults') ?? '[]') as Harm[]
+const passes = harms.map(() => 0)
+
+const fault: Deps['fault'] = (point, about) => {
+  for (const [i, harm] of harms.entries()) {
+    if (harm.point !== point || (harm.run !== undefined && harm.run !== about)) continue
+    passes[i] = (passes[i] as number) + 1
+    if (harm.pass !== 'every' && harm.pass !== passes[i]) continue
+    if (harm.act === 'kill') process.kill(process.pid, 'SIGKILL')
+    if (harm.act === 'throw') throw new Error(`fault at ${point}`)
+    return new Promise(() => undefined) // hangs; a process that is being killed gets no further than this either
+  }
+}
+
+const config = readConfig(flags)
+const times = given('times')
+const say = (line: string) => void process.stderr.write(`${line}\n`)
+const runtime = await startRuntime(config, { say, fault, ...(times ? { times: JSON.parse(times) } : {}) })
+process.stdout.write(`${JSON.stringify({ event: 'ready', url: runtime.url, pid: process.pid })}\n`)
+process.on('SIGTERM', () => void runtime.stop().then(() => process.exit(0)))

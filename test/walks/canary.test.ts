@@ -1,0 +1,318 @@
+/**
+ * Unique secrets go in, upstreams give them back in every way, and then every byte that the runtime wrote or answered is searched.
+ * The upstreams' own recordings are the only place where a secret may be, and there exactly where it belongs.
+ */
+import { randomBytes } from 'node:crypto'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestPostgres, type TestPostgres } from '../fakes/postgres-server.ts'
+import { runtime, type TestRuntime, until } from '../harness.ts'
+import { behindTheScenes, call, connected, published, ran, start } from './acts.ts'
+import { type Canaries, filesBelow, forms, hits, type Place, processPlaces } from './canary.ts'
+import { MANNERS, type Mirror, startMirror } from './mirror.ts'
+
+const random = () => randomBytes(9).toString('hex')
+const secret = {
+  github: `ghp_${(random() + random()).slice(0, 36)}`,
+  header: `hk/${random()}+=&"<'%41\\`,
+  query: `qk+${random()}/=&?#%41"`,
+  basic: `pw:${random()} é/+&"\\`,
+  bearer: `bk-${random()}~/+=`,
+  postgres: `pg@${random()}/:?#%41&="é`,
+  replaced: `old-${random()}/+<&`,
+}
+
+let rt: TestRuntime
+let shop: TestPostgres
+let mirror: Mirror
+let elsewhere: Mirror
+const instances: Record<string, string> = {}
+const connections: Record<string, string> = {}
+
+beforeAll(async () => {
+  ;[shop, mirror, elsewhere] = await Promise.all([startTestPostgres(), startMirror(), startMirror()])
+  mirror.elsewhere = elsewhere.url
+  await shop.admin(`create role canary login password ${pg.escapeLiteral(secret.postgres)}`)
+  await shop.admin('create table leaks (id int primary key, value text)')
+  await shop.admin('grant select, insert on leaks to canary')
+  const dsn = shop.dsn('canary', secret.postgres)
+  const kept = [secret.postgres, dsn, encodeURIComponent(secret.postgres), Buffer.from(secret.postgres).toString('hex')]
+  for (const lead of ['', 'x', 'xy']) kept.push(Buffer.from(`${lead}${secret.postgres}!`).toString('base64'))
+  for (const [id, value] of kept.entries()) await shop.admin('insert into leaks values ($1, $2)', [id, value])
+  await shop.admin(
+    `create function complain() returns int language plpgsql as $$ begin raise exception 'it is %', (select string_agg(value, ' | ') from leaks) using detail = (select value from leaks where id = 0), hint = (select value from leaks where id = 1); end $$`,
+  )
+
+  // Its own PostgreSQL, so that the database's files and logs are searched too.
+  rt = await runtime({
+    database: 'own',
+    flags: ['--log-level', 'trace'],
+    allowPrivate: [mirror.url, elsewhere.url, `127.0.0.1:${shop.port}`],
+  })
+  const config = { base_url: `${mirror.url}/base` }
+  const make = async (name: string, given: Omit<Parameters<typeof connected>[1], 'name'>) => {
+    const made = await connected(rt, { name, ...given })
+    instances[name] = made.instance
+    connections[name] = made.connection
+  }
+  await make('github', { provider: 'github', credentials: { api_key: secret.github }, config: { api_base: mirror.url } })
+  await make('header', { provider: 'http', service: 'header', credentials: { header_name: 'X-Canary-Key', api_key: secret.header }, config })
+  await make('query', { provider: 'http', service: 'query', credentials: { query_name: 'key', api_key: secret.query }, config })
+  await make('basic', { provider: 'http', service: 'basic', credentials: { username: 'ada', password: secret.basic }, config })
+  await make('bearer', { provider: 'http', credentials: { api_key: secret.replaced }, config })
+  await make('postgres', { provider: 'postgres', credentials: { dsn } })
+})
+afterAll(async () => {
+  await rt?.[Symbol.asyncDispose]()
+  await Promise.all([shop?.stop(), mirror?.close(), elsewhere?.close()])
+})
+
+const PLACES = ['header', 'query', 'basic', 'bearer'] as const
+
+describe('flows with canaries in them', () => {
+  it('[canary.flows] every kind of echo from an HTTP upstream, in single calls and in a run', async () => {
+    const echo = (place: (typeof PLACES)[number], method: string, manner: string) =>
+      call(rt, instances[place] as string, 'http_request', { method, path: `/echo/${manner}`, ...(method === 'POST' ? { body: { n: 1 } } : {}) })
+    await Promise.all(
+      PLACES.map(async (place) => {
+        for (const manner of MANNERS) expect([200, 502]).toContain((await echo(place, 'POST', manner)).status)
+        for (const manner of ['json', 'loop', 'away']) expect((await echo(place, 'GET', manner)).status).toBe(200)
+      }),
+    )
+    const workflow = await published(
+      rt,
+      'Echoes',
+      PLACES.flatMap((place) =>
+        ['json', 'escaped', 'slashes', 'nested', 'base64', 'headers', 'bytes'].map((manner) => ({
+          id: `${place}-${manner}`,
+          instance_id: instances[place] as string,
+          tool_name: 'http_request',
+          tool_args: { method: 'POST', path: `/echo/${manner}`, body: '{{input.note}}' },
+        })),
+      ),
+    )
+    expect((await ran(rt, workflow, { note: 'hello' })).run.status).toBe('completed')
+    for (const place of PLACES) await rt.ok('POST', `/v1/mcp/instances/${instances[place]}/validate`, {})
+  })
+
+  it('[canary.flows] a named connector: results, refusals and failed runs', async () => {
+    const instance = instances.github as string
+    await rt.ok('POST', `/v1/connections/${connections.github}/validate`)
+    await rt.ok('POST', `/v1/mcp/instances/${instance}/validate`, {})
+    for (const manner of ['json', 'escaped', '403', '404', '422', '500', 'html', 'split', 'away', 'cut', 'status-text'])
+      await call(rt, instance, 'get_repo', { owner: 'echo', repo: manner }) // the stub reads /repos/echo/<manner>
+    // A file in base64 with line breaks, which the connector decodes.
+    const file = await call(rt, instance, 'get_file_contents', { owner: 'echo', repo: 'file', path: 'notes.txt' })
+    expect(JSON.stringify(file.body)).toContain('the token is [redacted].')
+    const workflow = await published(rt, 'Fails', [
+      { id: 'a', instance_id: instance, tool_name: 'create_issue', tool_args: { owner: 'echo', repo: '422', title: 'x' } },
+    ])
+    const { run } = await ran(rt, workflow)
+    expect(run.failure.message).toContain('[redacted]')
+  })
+
+  it('[canary.flows] PostgreSQL: rows that hold the password, statements that fail, errors that say it', async () => {
+    const instance = instances.postgres as string
+    await rt.ok('POST', `/v1/connections/${connections.postgres}/validate`)
+    const sql = [
+      'select * from leaks order by id',
+      'select value::bytea as bytes, array[value, value] as list, json_build_object(value, value) as object, xmlelement(name x, value) as xml from leaks',
+      'select value::int from leaks',
+      'select value::date from leaks where id = 1',
+      `select json_build_object('at', value)::jsonb -> 'at' from leaks`,
+      'select complain()',
+      'select value from nowhere',
+    ]
+    for (const text of sql) for (const tool of ['postgres_query', 'postgres_exec']) await call(rt, instance, tool, { sql: text })
+    await call(rt, instance, 'postgres_exec', { sql: 'insert into leaks select id, value from leaks returning *' })
+    const workflow = await published(rt, 'Reads', [
+      { id: 'rows', instance_id: instance, tool_name: 'postgres_query', tool_args: { sql: sql[0] } },
+      {
+        id: 'bad',
+        instance_id: instance,
+        depends_on: ['rows'],
+        tool_name: 'postgres_query',
+        tool_args: { sql: 'select $1::int', args: ['{{steps.rows.result.rows.0.value}}'] },
+      },
+    ])
+    const { run, steps } = await ran(rt, workflow)
+    expect(run.status).toBe('failed')
+    expect(steps.rows.result.rows[0].value).toBe('[redacted]')
+  })
+
+  it('[graph.no-secret] graphs, run setups and run inputs that hold a stored secret are refused by path, never by value', async () => {
+    const instance = instances.postgres as string
+    const step = { id: 'a', type: 'mcp_call', instance_id: instance, tool_name: 'postgres_query' }
+    const clean = await published(rt, 'Clean', [{ id: 'a', instance_id: instance, tool_name: 'postgres_query', tool_args: { sql: 'select 1' } }])
+    for (const value of Object.values(secret).filter((it) => it !== secret.bearer)) {
+      const graph = { steps: [{ ...step, tool_args: { sql: `select '${value}'` } }] }
+      const key = { 'idempotency-key': random() }
+      const refused = await rt.api('POST', '/v1/workflows', { name: 'Bad', graph }, key)
+      expect(refused).toMatchObject({ status: 422, body: { code: 'SECRET_IN_GRAPH', details: { path: 'graph.steps[0].tool_args.sql' } } })
+      const inKey = await rt.api('PATCH', `/v1/workflows/${clean}`, { graph: { steps: [{ ...step, tool_args: { sql: 'select 1', [value]: 1 } }] } })
+      expect(inKey).toMatchObject({ status: 422, body: { code: 'SECRET_IN_GRAPH' } })
+      const setup = await rt.api('PATCH', `/v1/workflows/${clean}`, { run_setup: { note: value } })
+      expect(setup).toMatchObject({ status: 422, body: { details: { path: 'run_setup.note' } } })
+      for (const params of [{ trigger_payload: { deep: [{ token: value }] } }, { deep: [{ token: value }] }]) {
+        const input = await rt.api('POST', `/v1/workflows/${clean}/command`, { command: 'start', params }, key)
+        expect(input).toMatchObject({ status: 422, body: { code: 'SECRET_IN_GRAPH', details: { path: 'input.deep[0].token' } } })
+      }
+    }
+    expect((await rt.ok('GET', `/v1/workflows/${clean}/runs`)).items).toEqual([])
+  })
+
+  it('[canary.flows] mistakes with credentials in them, replacing, revoking, deleting, rotating', async () => {
+    const broken = { display_name: 'x', provider: 'postgres', credentials: { dsn: `postgres://a:${secret.postgres}@@:x/` } }
+    expect((await rt.api('POST', '/v1/connections', broken)).status).toBe(422)
+    await rt.api('POST', '/v1/connections', { display_name: 'x', provider: 'nope', credentials: { api_key: secret.github } })
+    await rt.api('POST', '/v1/connections', { display_name: 'x', provider: 'github', credentials: { wrong: secret.github } })
+    await rt.api('POST', '/v1/connections', { display_name: 'x', provider: 'github', credentials: secret.github })
+    await rt.api('POST', '/v1/connections', { display_name: 'x', provider: 'github', credentials: { api_key: `${secret.github}\n` } })
+    await rt.api('POST', '/v1/connections', `{"display_name":"x","credentials":{"api_key":"${secret.github}"`)
+    await rt.api('GET', `/v1/connections?cursor=${encodeURIComponent(secret.query)}`)
+    await rt.api('GET', '/v1/me', undefined, { authorization: `Bearer ${secret.github}` })
+    await rt.api('GET', `/v1/me?token=${encodeURIComponent(secret.github)}`)
+
+    await rt.ok('PATCH', `/v1/connections/${connections.bearer}`, { credentials: { api_key: secret.bearer } })
+    await call(rt, instances.bearer as string, 'http_request', { method: 'GET', path: '/echo/json' })
+    await rt.ok('POST', '/v1/vault/rotate', {})
+    await rt.ok('POST', '/v1/vault/rewrap', {})
+    const idempotent = { 'idempotency-key': random() }
+    const gone = await rt.ok('POST', '/v1/connections', { display_name: 'gone', provider: 'github', credentials: { api_key: secret.github } }, idempotent)
+    await rt.ok('POST', '/v1/connections', { display_name: 'gone', provider: 'github', credentials: { api_key: secret.github } }, idempotent)
+    await rt.ok('DELETE', `/v1/connections/${gone.id}`)
+    // Last, because it condemns the connection.
+    await call(rt, instances.header as string, 'http_request', { method: 'GET', path: '/echo/401' })
+    expect((await rt.ok('GET', `/v1/connections/${connections.header}`)).status).toBe('reconnect')
+    const { run_id } = await start(rt, await published(rt, 'After', [{ id: 'a', instance_id: instances.query as string, tool_name: 'http_request', tool_args: { method: 'GET', path: '/echo/cut' } }]))
+    await until(async () => (await rt.ok('GET', '/v1/runs?limit=1')).items[0].status === 'failed', 'the last run to fail')
+    expect(run_id).toBeTruthy()
+  })
+})
+
+/** All that the runtime has written, said or answered, but the three files that hold a secret on purpose. */
+async function everything(): Promise<Place[]> {
+  await using db = await behindTheScenes(rt)
+  const tables = await db.rows(
+    "select table_schema || '.' || quote_ident(table_name) as name from information_schema.tables where table_schema in ('public', 'dbos') and table_type = 'BASE TABLE'",
+  )
+  const dump: Place[] = []
+  for (const { name } of tables) dump.push([`table ${name}`, Buffer.from((await db.rows(`select t::text as row from ${name} t`)).map((r) => r.row).join('\n'))])
+  return [
+    ...dump,
+    ...filesBelow(rt.dataDir, ['root.key', 'postgres/passwords.json']),
+    ...processPlaces(rt.pid),
+    ['standard output', Buffer.from(rt.said.stdout)],
+    ['standard error', Buffer.from(rt.said.stderr)],
+    ...rt.answers.map((a): Place => [`answer to ${a.method} ${a.path.split('?')[0]}`, Buffer.from([...a.headers].join('\n') + a.text)]),
+  ]
+}
+
+describe('the search', () => {
+  let canaries: Canaries
+  let made: string
+
+  beforeAll(async () => {
+    const passwords = JSON.parse(readFileSync(join(rt.dataDir, 'postgres', 'passwords.json'), 'utf8'))
+    const [, rootText = ''] = readFileSync(join(rt.dataDir, 'root.key'), 'utf8').trim().split(':')
+    const root = Buffer.from(rootText, 'base64url')
+    expect(root).toHaveLength(32)
+    const { token, id } = await rt.ok('POST', '/v1/pats', { display_name: 'second', scopes: ['connection:read'] })
+    made = token
+    await rt.ok('GET', '/v1/me', undefined, { authorization: `Bearer ${token}` })
+    await rt.ok('DELETE', `/v1/pats/${id}`)
+    canaries = {
+      ...secret,
+      'encoded password': encodeURIComponent(secret.postgres),
+      'owner token': rt.pat,
+      'second token': token,
+      'root key': root,
+      'database password': passwords.runtime,
+      'superuser password': passwords.superuser,
+    }
+    // What an export would take along.
+    for (const path of ['/openapi.json', '/docs', '/readyz', '/v1/vault', '/v1/audit/verify', '/v1/pats', '/v1/mcp/instances', '/v1/mcp/platform-catalog']) {
+      expect((await rt.api('GET', path)).status).toBe(200)
+    }
+    for (const list of ['/v1/audit', '/v1/connections', '/v1/workflows', '/v1/runs']) {
+      for (let cursor: string | null = ''; cursor !== null; ) {
+        const page: { items: { id?: string; run_id?: string; workflow_id?: string }[]; next_cursor: string | null } = await rt.ok('GET', `${list}?limit=200${cursor}`)
+        cursor = page.next_cursor && `&cursor=${page.next_cursor}`
+        if (list === '/v1/connections') for (const { id } of page.items) for (const what of ['credentials', 'usage', 'events']) await rt.ok('GET', `${list}/${id}/${what}`)
+        if (list !== '/v1/runs') continue
+        for (const run of page.items)
+          for (const what of ['summary', 'events?limit=200', 'context']) await rt.ok('GET', `/v1/workflows/${run.workflow_id}/runs/${run.run_id}/${what}`)
+      }
+    }
+  })
+
+  it('[canary.reached] the upstreams were sent each secret in exactly its place, and nobody else was', () => {
+    const where = (value: string) => mirror.seen.filter((it) => !it.url.includes('loop') && [...forms(value).values()].some((form) => (it.head + it.body).includes(form.toString())))
+    const basic = Buffer.from(`ada:${secret.basic}`).toString('base64')
+    const exact: Record<string, RegExp | string> = {
+      github: `authorization: Bearer ${secret.github}`,
+      header: `X-Canary-Key: ${secret.header}`,
+      query: `key=${new URLSearchParams({ v: secret.query }).toString().slice(2)}`,
+      basic: `authorization: Basic ${basic}`,
+      bearer: `authorization: Bearer ${secret.bearer}`,
+      replaced: `authorization: Bearer ${secret.replaced}`,
+    }
+    for (const [name, place] of Object.entries(exact)) {
+      const seen = where(secret[name as keyof typeof secret])
+      expect(seen.length, name).toBeGreaterThan(0)
+      for (const { head, body, url } of seen) {
+        const text = head.toLowerCase()
+        expect(text.split(String(place).toLowerCase()), `${name} at ${url}`).toHaveLength(2)
+        expect(hits({ [name]: secret[name as keyof typeof secret] }, [['the rest', Buffer.from(text.replace(String(place).toLowerCase(), '') + body)]])).toEqual([])
+      }
+    }
+    expect(elsewhere.seen).toEqual([])
+  })
+
+  it('[canary.silence] no secret is in the database, its files, the logs, the answers or the process table, in any form', async () => {
+    await rt.ok('GET', '/v1/me')
+    await until(() => readFileSync(rt.logFile, 'utf8').includes('"/v1/me"'), 'the log to be written')
+    const places = await everything()
+    const names = places.map(([name]) => name)
+    // The search would be worth nothing if it looked at nothing.
+    for (const name of ['table public.sealed', 'table public.run_events', 'table public.run_steps', 'table public.audit_entries', 'table dbos.workflow_status', 'file agentruntime.log'])
+      expect(places.find(([it]) => it === name)?.[1].length, name).toBeGreaterThan(100)
+    expect(names.filter((n) => n.startsWith('file postgres/cluster/pg_wal/')).length).toBeGreaterThan(0)
+    expect(names.filter((n) => n.startsWith('cmdline of process child')).length).toBeGreaterThan(0)
+    expect(names.filter((n) => n.startsWith('answer')).length).toBeGreaterThan(200)
+    const allowed = `second token as raw in answer to POST /v1/pats`
+    expect(hits(canaries, places).filter((hit) => hit !== allowed)).toEqual([])
+    expect(hits({ 'second token': made }, places)).toEqual([allowed]) // shown once
+    expect(readFileSync(rt.patFile, 'utf8').trim()).toBe(rt.pat)
+  })
+
+  it('[canary.control] the search finds what is planted: each form, in each kind of place', async () => {
+    for (const [name, value] of Object.entries(canaries))
+      for (const [form, bytes] of forms(value)) {
+        const planted: Place[] = [['here', Buffer.concat([Buffer.from('before '), bytes, Buffer.from(' after')])]]
+        expect(hits({ [name]: value }, planted), `${name} as ${form}`).toContain(`${name} as ${form} in here`)
+      }
+    // In the middle of a longer text that was encoded, wherever it starts.
+    for (const lead of ['', 'a', 'ab', 'abc'])
+      for (const as of ['base64', 'base64url', 'hex'] as const)
+        expect(hits({ it: secret.basic }, [['here', Buffer.from(Buffer.from(`${lead}${secret.basic}zz`).toString(as))]]).length).toBeGreaterThan(0)
+    await using db = await behindTheScenes(rt)
+    await db.rows("update workflows set description = $1 where name = 'Clean'", [`so: ${Buffer.from(`x${secret.github}`).toString('base64')}`])
+    await db.rows("insert into vault_sentinel (root_key_id, sealed) values ('planted', $1)", [Buffer.from(secret.header)])
+    appendFileSync(rt.logFile, `{"url":"${encodeURIComponent(secret.query)}"}\n`)
+    writeFileSync(join(rt.dataDir, 'left-behind.tmp'), secret.postgres)
+    rt.answers.push({ method: 'GET', path: '/planted', status: 200, headers: new Headers({ 'x-it': rt.pat }), text: '', body: null })
+    const found = hits(canaries, await everything())
+    for (const [canary, place] of [
+      ['github as base64+1', 'table public.workflows'],
+      ['header as hex', 'table public.vault_sentinel'],
+      ['query as percent', 'file agentruntime.log'],
+      ['postgres as raw', 'file left-behind.tmp'],
+      ['owner token as raw', 'answer to GET /planted'],
+    ])
+      expect(found).toContain(`${canary} in ${place}`)
+    await db.rows("delete from vault_sentinel where root_key_id = 'planted'")
+  })
+})
