@@ -6,6 +6,8 @@ import { parseAllow } from './base/egress.ts'
 import { fail } from './base/errors.ts'
 import { conceal, type RootKeySource } from './vault/index.ts'
 
+export const VERSION = '0.1.0'
+
 export interface Config {
   readonly host: string
   readonly port: number
@@ -28,13 +30,26 @@ const FLAGS = {
   'data-dir': { type: 'string', env: 'AGENTRUNTIME_DATA_DIR', about: 'where everything is kept (./data)' },
   'database-url': { type: 'string', env: 'DATABASE_URL', about: 'PostgreSQL 15 or newer to use instead of our own' },
   'root-key-file': { type: 'string', env: 'AGENTRUNTIME_ROOT_KEY_FILE', about: 'file with the root key (<data-dir>/root.key)' },
-  'root-key-command': { type: 'string', env: 'AGENTRUNTIME_ROOT_KEY_COMMAND', about: 'program that prints the root key; JSON array, no shell' },
-  'owner-pat-file': { type: 'string', env: 'AGENTRUNTIME_OWNER_PAT_FILE', about: "write a first token of the owner there, mode 0600" },
-  'allow-private': { type: 'string', multiple: true, env: 'AGENTRUNTIME_ALLOW_PRIVATE', about: 'host:port in a private range that connectors may reach; repeatable' },
+  'root-key-command': {
+    type: 'string',
+    env: 'AGENTRUNTIME_ROOT_KEY_COMMAND',
+    about: 'program that prints the root key; JSON array, no shell',
+  },
+  'owner-pat-file': { type: 'string', env: 'AGENTRUNTIME_OWNER_PAT_FILE', about: 'write a first token of the owner there, mode 0600' },
+  'allow-private': {
+    type: 'string',
+    multiple: true,
+    env: 'AGENTRUNTIME_ALLOW_PRIVATE',
+    about: 'host:port in a private range that connectors may reach; repeatable',
+  },
   'no-demo': { type: 'boolean', env: 'AGENTRUNTIME_NO_DEMO', about: 'do not seed the demo' },
   json: { type: 'boolean', env: 'AGENTRUNTIME_JSON', about: 'machine-readable output' },
   'log-level': { type: 'string', env: 'AGENTRUNTIME_LOG_LEVEL', about: 'trace, debug, info, warn, error (info)' },
-  'log-file': { type: 'string', env: 'AGENTRUNTIME_LOG_FILE', about: 'write the log there (<data-dir>/agentruntime.log; - is standard error)' },
+  'log-file': {
+    type: 'string',
+    env: 'AGENTRUNTIME_LOG_FILE',
+    about: 'write the log there (<data-dir>/agentruntime.log; - is standard error)',
+  },
 } as const
 type Flag = keyof typeof FLAGS
 
@@ -48,7 +63,9 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     const options = Object.fromEntries(Object.entries(FLAGS).map(([k, f]) => [k, { type: f.type, multiple: 'multiple' in f }]))
     values = parseArgs({ args: [...argv], options: options as never, allowPositionals: false, strict: true }).values as never
   } catch (error) {
-    fail('INVALID_INPUT', (error as Error).message.split('. To specify')[0] ?? 'unknown flag', { hint: 'agentruntime start --help lists the flags.' })
+    fail('INVALID_INPUT', (error as Error).message.split('. To specify')[0] ?? 'unknown flag', {
+      hint: 'agentruntime start --help lists the flags.',
+    })
   }
   const text = (flag: Flag): string | undefined => {
     const value = values[flag] ?? env[FLAGS[flag].env]
@@ -58,7 +75,8 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
   const port = Number(text('port') ?? 8787)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) fail('INVALID_INPUT', '--port must be a number from 0 to 65535')
   const databaseUrl = text('database-url') ?? env.AGENTRUNTIME_DATABASE_URL ?? null
-  if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl)) fail('INVALID_INPUT', '--database-url must begin with postgres:// or postgresql://')
+  if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl))
+    fail('INVALID_INPUT', '--database-url must begin with postgres:// or postgresql://')
   const dataDir = resolve(text('data-dir') ?? 'data')
   const allow = (values['allow-private'] as string[] | undefined) ?? env.AGENTRUNTIME_ALLOW_PRIVATE?.split(',').filter(Boolean) ?? []
   return Object.freeze({

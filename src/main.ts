@@ -1,8 +1,8 @@
 /** argv → start, or everything else, which is faces/cli. */
-import { flagTable, readCliConfig, readConfig } from './config.ts'
+import { flagTable, readCliConfig, readConfig, VERSION } from './config.ts'
 import { FAULTS, Fault } from './base/errors.ts'
 import { runCli } from './faces/cli.ts'
-import { startRuntime, VERSION } from './server.ts'
+import type { Runtime } from './server.ts'
 
 /** SIGTERM drains; a process that is still there after this is ended all the same. */
 const DRAIN_LIMIT_MS = 29_000
@@ -26,6 +26,8 @@ try {
 async function start(argv: readonly string[]): Promise<void> {
   const config = readConfig(argv)
   const say = (line: string) => void (config.json ? process.stderr : process.stdout).write(`${line}\n`)
+  // Only here: every other command would wait for rooms that it does not enter.
+  const { startRuntime } = await import('./server.ts')
   const runtime = await startRuntime(config, { say })
   if (config.json) process.stdout.write(`${JSON.stringify({ event: 'ready', url: runtime.url, pid: process.pid })}\n`)
   else await greet(runtime, config, say)
@@ -47,11 +49,7 @@ async function start(argv: readonly string[]): Promise<void> {
   process.on('SIGINT', () => end('SIGINT'))
 }
 
-async function greet(
-  runtime: Awaited<ReturnType<typeof startRuntime>>,
-  config: ReturnType<typeof readConfig>,
-  say: (line: string) => void,
-): Promise<void> {
+async function greet(runtime: Runtime, config: ReturnType<typeof readConfig>, say: (line: string) => void): Promise<void> {
   say(`AgentRuntime ${VERSION} listens on ${runtime.url}  (API: ${runtime.url}/docs)`)
   if (runtime.sealed) say(`The vault is sealed: ${runtime.sealed}. Nothing can be decrypted until it opens; see ${runtime.url}/readyz`)
   else if (config.rootKey.kind === 'file' && runtime.fresh)
@@ -62,7 +60,7 @@ async function greet(
 }
 
 /** Waits for the demo's run, for a moment: it takes some milliseconds. */
-async function demoStory({ rooms, demoRunId }: Awaited<ReturnType<typeof startRuntime>>): Promise<string> {
+async function demoStory({ rooms, demoRunId }: Runtime): Promise<string> {
   const { owner } = await rooms.access.founding()
   const scope = { workspace: owner.workspace, project: owner.project }
   for (let i = 0; i < 100; i++) {

@@ -16,7 +16,7 @@ import { createLog, type Logger } from './base/log.ts'
 import { migrate } from './base/migrate.ts'
 import { startPostgres } from './base/postgres.ts'
 import { createBindings } from './bindings/index.ts'
-import type { Config } from './config.ts'
+import { type Config, VERSION } from './config.ts'
 import { createConnections } from './connections/index.ts'
 import { loadConnectors } from './connectors/load.ts'
 import { seedDemo } from './demo.ts'
@@ -26,7 +26,6 @@ import { createRuns, ENGINE_POOL, type Times } from './runs/index.ts'
 import { createTools } from './tools/index.ts'
 import { createVault } from './vault/index.ts'
 
-export const VERSION = '0.1.0'
 /** Connections of our own to the database: enough to keep two cores busy, few enough for a small server. */
 const APP_POOL = 16
 /** How often the root key is looked at again, and wrap counts are written down; and how often a sealed vault tries to open. */

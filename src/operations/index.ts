@@ -7,6 +7,7 @@ import type { AnyOperation } from './operation.ts'
 import * as runs from './runs.ts'
 import * as tools from './tools.ts'
 import * as vault from './vault.ts'
+import * as wiring from './wiring.ts'
 import * as workflows from './workflows.ts'
 
 export { type AnyOperation, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
@@ -23,9 +24,9 @@ const all = [
   connections.create,
   connections.get,
   connections.update,
-  connections.remove,
+  wiring.remove,
   connections.credentialFacts,
-  connections.usage,
+  wiring.usage,
   connections.validate,
   connections.events,
   tools.catalog,

@@ -95,7 +95,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
         signal,
         wait: waitFor(signal),
       }
-      const output = ((x: any) => x)(await ended(tool.run(context, input as never), signal))
+      const output = lent.clean(await ended(tool.run(context, input as never), signal))
       const checked = tool.output.safeParse(output)
       if (!checked.success)
         fail('MCP_TOOL_FAILED', `${request.tool} answered in a shape that it does not promise`, {
