@@ -134,7 +134,7 @@ export const update = operation({
       },
     }))
     await change.after()
-    return input.credentials ? { ...out, warnings: await connections.probe(scope, connectionId) } : out
+    return out.status === 'unverified' && input.credentials ? { ...out, warnings: await connections.probe(scope, connectionId) } : out
   },
 })
 

@@ -26,7 +26,7 @@ const POINTS = ['runs.journal.before_write', 'runs.journal.after_write', 'runs.s
 
 describe.each(POINTS)('killed at %s', (point) => {
   // The first pass, and one in the middle of six runs.
-  it.each(point === 'runs.start.before_engine' ? [1, 4] : [1, 13, 20])(
+  it.each(point === 'runs.start.before_engine' ? [1, 4] : [1, 15])(
     '[runs.crash-safe] [runs.no-repeat] [runs.outcome-unknown] [runs.same-key] on pass %i every run goes on and ends',
     async (pass) => {
       upstream.calls.length = 0
@@ -40,14 +40,10 @@ describe.each(POINTS)('killed at %s', (point) => {
       try {
         // Whoever got no answer asks again with the same id; where the run is there already, nothing happens.
         for (const n of RUNS) expect((await start(second, workflow, n)).status).toBe(202)
-        const answers: Answer[] = ['done', 'retry', 'done', 'failed']
+        const answers: Answer[] = ['done', 'retry']
         const asked = await resolveAll(second, workflow, RUNS, () => answers.shift() ?? 'done')
         for (const at of asked) expect(at).toMatch(/\/(write|other)$/)
-        const found = await Promise.all(RUNS.map((n) => summary(second, workflow, n)))
-        const failed = found.filter((s) => s.status === 'failed')
-        expect(failed.length, JSON.stringify(found)).toBeLessThanOrEqual(1)
-        for (const s of failed) expect(s.failure?.message).toContain('a person said')
-        if (failed.length > 0) return // a failed run has cancelled and blocked steps: the rest is looked at in the other cases
+        for (const n of RUNS) expect(await summary(second, workflow, n)).toMatchObject({ status: 'completed' })
         checkBooks(await books(first.connection!), upstream, STEPS)
         await auditVerifies(second)
       } finally {

@@ -1,0 +1,89 @@
+/** A second tenant in a runtime's database, and a look at who has how many rows. */
+import { createAccess } from '../../src/access/index.ts'
+import { createDb, openPool } from '../../src/base/db.ts'
+import { APP_ROLE } from '../../src/base/migrate.ts'
+import type { TestRuntime } from '../harness.ts'
+import { behindTheScenes, published } from './acts.ts'
+
+export interface Tenant {
+  workspace: string
+  project: string
+  user: string
+  pat: string
+  /** The same runtime, asked with this tenant's token. */
+  as: TestRuntime
+}
+
+/** What the operator of a runtime does for another customer: a workspace with an owner, and a token. */
+export async function secondTenant(rt: TestRuntime, slug: string): Promise<Tenant> {
+  const pool = openPool(rt.connection, APP_ROLE, 2)
+  const db = createDb(pool)
+  const access = createAccess({ db, now: Date.now })
+  try {
+    const owner = await access.newWorkspace({ slug, name: slug, email: `${slug}@example.com` })
+    const { token } = await db.tx({ workspace: owner.workspace, project: owner.project }, (tx) =>
+      access.createPat(tx, owner, { display_name: slug, scopes: owner.scopes, expires_in_days: 1 }),
+    )
+    return { workspace: owner.workspace, project: owner.project, user: owner.userId, pat: token, as: asking(rt, token) }
+  } finally {
+    await access.close()
+    await pool.end()
+  }
+}
+
+/** The same runtime, asked with another token. */
+export const asking = (rt: TestRuntime, pat: string): TestRuntime => {
+  const api: TestRuntime['api'] = (method, path, body, headers) => rt.api(method, path, body, { authorization: `Bearer ${pat}`, ...headers })
+  return {
+    ...rt,
+    pat,
+    api,
+    async ok(method, path, body, headers) {
+      const answer = await api(method, path, body, headers)
+      if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
+      return answer.body
+    },
+  }
+}
+
+/** One of everything that has an id, made over HTTP. Its calls end at the egress guard, so nothing outside is needed. */
+export async function belongings(rt: TestRuntime) {
+  const connection = await rt.ok('POST', '/v1/connections', { display_name: 'Mine', provider: 'http', credentials: { api_key: 'a-key-of-this-tenant' } })
+  const config = { base_url: 'https://127.0.0.1' }
+  const instance = await rt.ok('POST', '/v1/mcp/instances', { slug: 'http', name: 'Mine', connection_id: connection.id, config })
+  const workflow = await published(rt, 'Mine', [
+    { id: 'a', instance_id: instance.id, tool_name: 'http_request', tool_args: { method: 'GET', path: '/x' } },
+  ])
+  const run = await rt.ok('POST', `/v1/workflows/${workflow}/command`, { command: 'start', params: { note: 'mine' } })
+  const pat = await rt.ok('POST', '/v1/pats', { display_name: 'Mine', scopes: ['connection:read'] })
+  return {
+    connection: connection.id as string,
+    instance: instance.id as string,
+    profile: instance.profiles[0].id as string,
+    workflow,
+    run: run.run_id as string,
+    pat: pat.id as string,
+  }
+}
+export type Belongings = Awaited<ReturnType<typeof belongings>>
+
+/** Rows of every table of ours. */
+export async function rowCounts(rt: TestRuntime): Promise<Record<string, number>> {
+  await using db = await behindTheScenes(rt)
+  const tables = await db.rows("select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1")
+  const out: Record<string, number> = {}
+  for (const { name } of tables) out[name] = (await db.rows(`select count(*)::int as n from ${name}`))[0]?.n ?? 0
+  return out
+}
+
+/** Everything of one tenant as text, table by table; `last_used` facts, which change by looking, are left out. */
+export async function rowsOf(rt: TestRuntime, workspace: string): Promise<Record<string, string[]>> {
+  await using db = await behindTheScenes(rt)
+  const tables = await db.rows("select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'workspace_id' order by 1")
+  const out: Record<string, string[]> = {}
+  for (const { name } of tables) {
+    const found = await db.rows(`select (to_jsonb(t) - 'last_used_at' - 'last_used_ip')::text as row from ${name} t where workspace_id = $1 order by 1`, [workspace])
+    out[name] = found.map((r) => r.row as string)
+  }
+  return out
+}
