@@ -75,6 +75,9 @@ function isAway(error: unknown): boolean {
   return /Connection terminated|connection error|not queryable|timeout exceeded/i.test(message)
 }
 
+/** What PostgreSQL says of U+0000, which its texts and its jsonb have not. We send nothing but UTF-8, so it can be nothing else. */
+const NOT_TEXT = new Set(['22021', '22P05'])
+
 /**
  * A database that cannot be reached, or is lost on the way, is Fault DEPENDENCY_UNAVAILABLE. Whether a commit that was lost on the
  * way has happened is not known then.
@@ -129,6 +132,8 @@ export function createDb(pool: pg.Pool): Db {
         broken = e
       })
       if (broken || isAway(error)) throw new Fault('DEPENDENCY_UNAVAILABLE', 'the connection to the database was lost', { cause: error })
+      if (NOT_TEXT.has((error as { code?: string }).code ?? ''))
+        throw new Fault('INVALID_INPUT', 'a text in the request holds a NUL character, which cannot be stored', { cause: error })
       throw error
     } finally {
       client.removeListener('error', died)

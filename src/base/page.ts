@@ -22,3 +22,10 @@ export function readCursor(cursor: string | undefined): string | null {
   if (!/^[\w-]{1,80}$/.test(key)) fail('INVALID_INPUT', 'cursor is not one that a list gave out')
   return key
 }
+
+/** For lists that page by a number. */
+export function readNumberCursor(cursor: string | undefined): number | null {
+  const key = readCursor(cursor)
+  if (key !== null && !/^\d{1,9}$/.test(key)) fail('INVALID_INPUT', 'cursor is not one that a list gave out')
+  return key === null ? null : Number(key)
+}

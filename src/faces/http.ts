@@ -92,8 +92,9 @@ export function createHttp(deps: {
   app.notFound((c) => {
     const known = deps.operations.filter((op) => routeMatches(op.http.split(' ')[1] as string, c.req.path))
     if (known.length > 0) {
-      c.header('allow', known.map((op) => op.http.split(' ')[0]).join(', '))
-      return show(new Fault('METHOD_NOT_ALLOWED', `${c.req.method} is not answered at ${c.req.path}`), c.get('requestId'))
+      const answer = show(new Fault('METHOD_NOT_ALLOWED', `${c.req.method} is not answered at ${c.req.path}`), c.get('requestId'))
+      answer.headers.set('allow', known.map((op) => op.http.split(' ')[0]).join(', '))
+      return answer
     }
     return show(
       new Fault('NOT_FOUND', `there is no route ${c.req.method} ${c.req.path}`, { hint: 'GET /openapi.json lists the routes.' }),
@@ -130,6 +131,8 @@ function show(fault: Fault, requestId: string): Response {
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   if (fault.retryAfter !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(fault.retryAfter)))
   else if (FAULTS[fault.code].http === 429 || fault.code === 'SHUTTING_DOWN') headers['retry-after'] = '1'
+  // The rest of the body was not read, so the connection ends with this answer: said, so that no client sends its next request there.
+  if (fault.code === 'TOO_LARGE') headers.connection = 'close'
   if (FAULTS[fault.code].http === 401) headers['www-authenticate'] = 'Bearer realm="agentruntime"'
   const body = {
     error: fault.message,

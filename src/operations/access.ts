@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { PAT_DEFAULT_DAYS, PAT_MAX_DAYS, SCOPES, verifyAudit } from '../access/index.ts'
 import { fail } from '../base/errors.ts'
-import { pageOf, readCursor } from '../base/page.ts'
+import { pageOf, readCursor, readNumberCursor } from '../base/page.ts'
 import { operation } from './operation.ts'
 import { cursor, done, id, limit, name, page, pat, time } from './shapes.ts'
 
@@ -135,10 +135,9 @@ export const listAudit = operation({
   ),
   run: ({ access }, { read }, input) =>
     read(async (tx) => {
-      const before = readCursor(input.cursor)
       const found = await access.audit.page(tx, {
         limit: input.limit + 1,
-        before: before === null ? null : Number(before),
+        before: readNumberCursor(input.cursor),
         actor: input.actor,
         action: input.action,
         target: input.target,

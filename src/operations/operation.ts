@@ -102,6 +102,8 @@ export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutpu
       await rooms.db.tx(scope, (tx) => note(tx, { action: op.name, outcome: 'refused', details: { code: (refusal as Fault).code } }))
       throw refusal
     }
+    for (const [name, value] of Object.entries(raw))
+      if (typeof value === 'string' && value.includes('\0')) fail('INVALID_INPUT', `${name} holds a NUL character, which cannot be stored`)
     const input = parseInput(op.input, raw, Object.keys(op.input.shape))
     const key = op.idempotent ? checkKey(asked.idempotencyKey) : undefined
     let acted = false

@@ -2,7 +2,7 @@
 import type { Scope, Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
-import { type Page, pageOf, readCursor } from '../base/page.ts'
+import { type Page, pageOf, readCursor, readNumberCursor } from '../base/page.ts'
 import type { Tools } from '../tools/index.ts'
 import { type Draft, type Graph, parseDraft, parseGraph } from './graph.ts'
 import { type FindStored, refuseSecrets } from './guard.ts'
@@ -160,8 +160,7 @@ export function createWorkflows(deps: { tools: Tools; findStored: FindStored; no
 
     async versions(tx: Tx, id: string, limit: number, cursor: string | undefined): Promise<Page<VersionFacts>> {
       await must(tx, id)
-      const before = readCursor(cursor)
-      const found = await rows.versions(tx, id, limit + 1, before === null ? null : Number(before))
+      const found = await rows.versions(tx, id, limit + 1, readNumberCursor(cursor))
       return pageOf(found, limit, (r) => String(r.version), showVersion)
     },
 
