@@ -2,6 +2,7 @@
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
+import { createLastUse } from '../base/last-use.ts'
 import { type Caller, type Role, SCOPES, type ScopeName } from './caller.ts'
 import { rows } from './rows.ts'
 import { newToken, tokenHash, wellFormed } from './tokens.ts'
@@ -14,8 +15,6 @@ export { newToken, PAT_PATTERN, wellFormed } from './tokens.ts'
 const BELIEVE_MS = 1_000
 /** Most tokens remembered at once; the oldest go first. */
 const BELIEVE_MAX = 10_000
-/** Last use is written at most this often, for all tokens together. */
-const TOUCH_EVERY_MS = 5_000
 export const PAT_DEFAULT_DAYS = 90
 /** A year: long enough for automation, short enough that a forgotten token dies. */
 export const PAT_MAX_DAYS = 366
@@ -35,21 +34,10 @@ export interface PatFacts {
 export function createAccess(deps: { db: Db; now: () => number }) {
   const { db, now } = deps
   const believed = new Map<string, { caller: Caller; patId: string; expires: number; until: number }>()
-  const used = new Map<string, { id: string; at: Date; ip: string | null }>()
-  let touching: NodeJS.Timeout | undefined
-
-  function touch(id: string, ip: string | null) {
-    used.set(id, { id, at: new Date(now()), ip })
-    touching ??= setTimeout(() => {
-      touching = undefined
-      flush().catch(() => undefined) // last use is a courtesy; the next flush tries again
-    }, TOUCH_EVERY_MS).unref()
-  }
-  async function flush() {
-    const batch = [...used.values()]
-    used.clear()
-    if (batch.length > 0) await db.everyTenant('last use of tokens, coalesced', (tx) => rows.touchPats(tx, batch))
-  }
+  const lastUse = createLastUse({
+    now,
+    write: (batch) => db.everyTenant('last use of tokens, coalesced', (tx) => rows.touchPats(tx, batch)),
+  })
 
   async function lookUp(token: string): Promise<{ caller: Caller; patId: string; expires: number; until: number }> {
     const hash = tokenHash(token)
@@ -122,7 +110,7 @@ export function createAccess(deps: { db: Db; now: () => number }) {
         throw new Fault('TOKEN_EXPIRED', `this token expired on ${new Date(known.expires).toISOString().slice(0, 10)}`, {
           hint: 'Create a new token.',
         })
-      touch(known.patId, ip)
+      lastUse.touch(known.patId, ip)
       return known.caller
     },
 
@@ -207,10 +195,7 @@ export function createAccess(deps: { db: Db; now: () => number }) {
       })
     },
 
-    async close() {
-      clearTimeout(touching)
-      await flush().catch(() => undefined)
-    },
+    close: () => lastUse.flush(),
   }
 }
 export type Access = ReturnType<typeof createAccess>

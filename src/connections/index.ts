@@ -2,36 +2,28 @@
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
+import { createLastUse } from '../base/last-use.ts'
 import { type Page, pageOf, readCursor } from '../base/page.ts'
 import type { Connector, Field } from '../connectors/contract.ts'
 import type { FieldFacts, Lending, Secret } from '../vault/index.ts'
-import { type Lent, lendDatabase, lendHttp, lendLocal, mustServe, reach } from './lend.ts'
+import { type LendRequest, type Lent, lendDatabase, lendHttp, lendLocal, mustServe, reach } from './lend.ts'
 import { type ConnectionRow, type ListFilter, rows, STATUSES, type Status } from './rows.ts'
 import { type ConnectionFacts, REASONS, show } from './show.ts'
 import { createValidation, type Validation, waitFor } from './validate.ts'
 
-export { type ConnectionFacts, type Lent, REASONS, reach, STATUSES, type Status, type Validation, waitFor }
+export { type ConnectionFacts, type LendRequest, type Lent, REASONS, reach, STATUSES, type Status, type Validation, waitFor }
 
 /** How long a connection's row is believed by the hot path: a change elsewhere is seen within a second. */
 const BELIEVE_MS = 1_000
 const BELIEVE_MAX = 5_000
-/** Last use is written at most this often, for all connections together. */
-const TOUCH_EVERY_MS = 5_000
-
-export interface LendRequest {
-  connectionId: string | null
-  connector: Connector
-  config: Record<string, unknown>
-  signal: AbortSignal
-  /** A version other than the live one (a staged credential under test). */
-  version?: number
-}
 
 export function createConnections(deps: { db: Db; vault: Lending; connectors: ReadonlyMap<string, Connector>; now: () => number }) {
   const { db, vault, now } = deps
   const believed = new Map<string, { row: ConnectionRow; until: number }>()
-  const used = new Map<string, { id: string; at: Date }>()
-  let touching: NodeJS.Timeout | undefined
+  const lastUse = createLastUse({
+    now,
+    write: (batch) => db.everyTenant('last use of connections, coalesced', (tx) => rows.touch(tx, batch)),
+  })
 
   const connectorOf = (slug: string): Connector =>
     deps.connectors.get(slug) ??
@@ -54,19 +46,6 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
     if (believed.size >= BELIEVE_MAX) believed.delete(believed.keys().next().value as string)
     believed.set(id, { row, until: now() + BELIEVE_MS })
     return row
-  }
-
-  function touch(id: string) {
-    used.set(id, { id, at: new Date(now()) })
-    touching ??= setTimeout(() => {
-      touching = undefined
-      flush().catch(() => undefined) // last use is a courtesy; the next flush tries again
-    }, TOUCH_EVERY_MS).unref()
-  }
-  async function flush() {
-    const batch = [...used.values()]
-    used.clear()
-    if (batch.length > 0) await db.everyTenant('last use of connections, coalesced', (tx) => rows.touch(tx, batch))
   }
 
   function fieldsOf(connector: Connector, service: string): readonly Field[] {
@@ -110,7 +89,7 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
       })
     const version = request.version ?? row.credential_version
     if (request.version === undefined) mustServe(row)
-    touch(row.id)
+    lastUse.touch(row.id)
     // A version that was replaced a moment ago, perhaps by another process, is gone: the call goes on with the one that is there.
     const latest = async () => {
       forget(row.id)
@@ -282,10 +261,7 @@ export function createConnections(deps: { db: Db; vault: Lending; connectors: Re
       return new Map(ids.length === 0 ? [] : (await rows.some(tx, ids)).map((r) => [r.id, r]))
     },
 
-    async close() {
-      clearTimeout(touching)
-      await flush().catch(() => undefined)
-    },
+    close: () => lastUse.flush(),
   }
 }
 export type Connections = ReturnType<typeof createConnections>

@@ -13,6 +13,15 @@ export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'base'> {
   clean: <T>(output: T) => T
 }
 
+export interface LendRequest {
+  connectionId: string | null
+  connector: Connector
+  config: Record<string, unknown>
+  signal: AbortSignal
+  /** A version other than the live one (a staged credential under test). */
+  version?: number
+}
+
 export interface Loan {
   vault: Lending
   row: ConnectionRow

@@ -3,8 +3,7 @@ import type { Db, Scope, Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import type { Checked, Connector } from '../connectors/contract.ts'
-import type { LendRequest } from './index.ts'
-import type { Lent } from './lend.ts'
+import type { LendRequest, Lent } from './lend.ts'
 import { type ConnectionRow, rows, type Status } from './rows.ts'
 
 /** Whoever saves a connection waits for the probe: longer than a handshake across the world, shorter than patience. */
