@@ -33,17 +33,21 @@ const FLAGS = {
   'root-key-command': {
     type: 'string',
     env: 'AGENTRUNTIME_ROOT_KEY_COMMAND',
-    about: 'program that prints the root key; JSON array, no shell',
+    about: 'program that prints the root key: words or a JSON array, run without a shell',
   },
-  'owner-pat-file': { type: 'string', env: 'AGENTRUNTIME_OWNER_PAT_FILE', about: 'write a first token of the owner there, mode 0600' },
+  'owner-pat-file': {
+    type: 'string',
+    env: 'AGENTRUNTIME_OWNER_PAT_FILE',
+    about: 'file that gets a token of the owner at the start, unless it holds one that works (mode 0600)',
+  },
   'allow-private': {
     type: 'string',
     multiple: true,
     env: 'AGENTRUNTIME_ALLOW_PRIVATE',
     about: 'host:port in a private range that connectors may reach; repeatable',
   },
-  'no-demo': { type: 'boolean', env: 'AGENTRUNTIME_NO_DEMO', about: 'do not seed the demo' },
-  json: { type: 'boolean', env: 'AGENTRUNTIME_JSON', about: 'machine-readable output' },
+  'no-demo': { type: 'boolean', env: 'AGENTRUNTIME_NO_DEMO', about: 'leave out the demo of the first start' },
+  json: { type: 'boolean', env: 'AGENTRUNTIME_JSON', about: 'one JSON line when ready, and errors as JSON' },
   'log-level': { type: 'string', env: 'AGENTRUNTIME_LOG_LEVEL', about: 'trace, debug, info, warn, error (info)' },
   'log-file': {
     type: 'string',
@@ -74,7 +78,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
   const yes = (flag: Flag): boolean => values[flag] === true || /^(1|true|yes)$/i.test(env[FLAGS[flag].env] ?? '')
   const port = Number(text('port') ?? 8787)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) fail('INVALID_INPUT', '--port must be a number from 0 to 65535')
-  const databaseUrl = text('database-url') ?? env.AGENTRUNTIME_DATABASE_URL ?? null
+  const databaseUrl = text('database-url') ?? null
   if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl))
     fail('INVALID_INPUT', '--database-url must begin with postgres:// or postgresql://')
   const dataDir = resolve(text('data-dir') ?? 'data')

@@ -90,8 +90,16 @@ export async function seedDemo(deps: { invoke: Invoke; rooms: Rooms; owner: Call
     const op = operations.find((o) => o.name === name) as AnyOperation
     return (await deps.invoke(op, owner, input, { requestId: newId('req'), signal: new AbortController().signal })) as T
   }
-  const instance = await ask<{ id: string }>('instances.create', { slug: 'sqlite', name: 'Demo shop', config: { database_path: 'orders.sqlite' } })
-  const workflow = await ask<{ id: string }>('workflows.create', { name: 'Daily sales', description: 'The best day of the demo shop, and what sold on it.', graph: dailySales(instance.id) })
+  const instance = await ask<{ id: string }>('instances.create', {
+    slug: 'sqlite',
+    name: 'Demo shop',
+    config: { database_path: 'orders.sqlite' },
+  })
+  const workflow = await ask<{ id: string }>('workflows.create', {
+    name: 'Daily sales',
+    description: 'The best day of the demo shop, and what sold on it.',
+    graph: dailySales(instance.id),
+  })
   await ask('versions.publish', { id: workflow.id, changelog: 'First version' })
   const run = await ask<{ run_id: string }>('runs.command', { id: workflow.id, command: 'start' })
   return run.run_id

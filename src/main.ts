@@ -10,7 +10,8 @@ const DRAIN_LIMIT_MS = 29_000
 const [command = 'help', ...args] = process.argv.slice(2)
 
 try {
-  if (command === 'start' && args.includes('--help')) {
+  if (command === 'start' && (args.includes('--help') || args.includes('-h'))) {
+    process.stdout.write('agentruntime start [flags]\n\nFlags, and the environment variables that say the same:\n')
     for (const f of flagTable()) process.stdout.write(`  ${f.flag.padEnd(20)} ${f.about}\n${' '.repeat(23)}env ${f.env}\n`)
   } else if (command === 'start') await start(args)
   else {

@@ -21,7 +21,7 @@ import { createConnections } from './connections/index.ts'
 import { loadConnectors } from './connectors/load.ts'
 import { seedDemo } from './demo.ts'
 import { createHttp, type Readiness } from './faces/http.ts'
-import { createInvoke, operations, type Rooms } from './operations/index.ts'
+import { createInvoke, forgetOldAnswers, operations, type Rooms } from './operations/index.ts'
 import { createRuns, ENGINE_POOL, type Times } from './runs/index.ts'
 import { createTools } from './tools/index.ts'
 import { createVault } from './vault/index.ts'
@@ -34,6 +34,8 @@ const VAULT_RETRY_MS = 5_000
 /** A client that sends its headers slower than this is not waited for. */
 const HEADERS_MS = 15_000
 const REQUEST_MS = 60_000
+/** Old answers are dropped this often: they are small, and nobody waits for it. */
+const TIDY_MS = 3_600_000
 /** On the way down, requests under way get this long. */
 const LAST_REQUESTS_MS = 5_000
 const MIGRATIONS = new URL('../migrations/', import.meta.url)
@@ -160,6 +162,12 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
 
     await runs.launch()
     engineUp = true
+
+    const tidying = setInterval(
+      () => void forgetOldAnswers(db).catch((error: Error) => log.warn({ problem: error.message }, 'tidying failed')),
+      TIDY_MS,
+    ).unref()
+    undo.push(() => clearInterval(tidying))
 
     const founding = await access.founding()
     if (config.ownerPatFile) await writeOwnerPat(config.ownerPatFile, rooms, founding.owner, now)

@@ -16,8 +16,14 @@ export function issuesOf(error: z.ZodError): InputIssue[] {
   for (const issue of error.issues) {
     const path = pathText(issue.path)
     if (issue.code === 'unrecognized_keys')
-      out.unshift(...issue.keys.map((key) => ({ path: path ? `${path}.${key}` : key, message: `unknown field ${path ? `${path}.` : ''}${key}` })))
-    else out.push({ path, message: `${path || 'the body'}: ${issue.message.replace(/^Invalid input: /, '').replace(/^expected (.*), received undefined$/, 'is missing ($1)')}` })
+      out.unshift(
+        ...issue.keys.map((key) => ({ path: path ? `${path}.${key}` : key, message: `unknown field ${path ? `${path}.` : ''}${key}` })),
+      )
+    else
+      out.push({
+        path,
+        message: `${path || 'the body'}: ${issue.message.replace(/^Invalid input: /, '').replace(/^expected (.*), received undefined$/, 'is missing ($1)')}`,
+      })
   }
   return out
 }

@@ -56,9 +56,13 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
 
   const connectorOf = (server: string): Connector => {
     const slug = server.startsWith(SERVER_URL) ? server.slice(SERVER_URL.length) : server
-    return deps.connectors.get(slug) ?? fail('INVALID_INPUT', `there is no server ${slug.slice(0, 60)}`, { hint: `Known: ${[...deps.connectors.keys()].join(', ')}.` })
+    return (
+      deps.connectors.get(slug) ??
+      fail('INVALID_INPUT', `there is no server ${slug.slice(0, 60)}`, { hint: `Known: ${[...deps.connectors.keys()].join(', ')}.` })
+    )
   }
-  const mustInstance = async (tx: Tx, id: string): Promise<InstanceRow> => (await rows.instance(tx, id)) ?? fail('NOT_FOUND', `there is no instance ${id}`)
+  const mustInstance = async (tx: Tx, id: string): Promise<InstanceRow> =>
+    (await rows.instance(tx, id)) ?? fail('NOT_FOUND', `there is no instance ${id}`)
   const mustProfile = async (tx: Tx, instanceId: string, id: string): Promise<ProfileRow> =>
     (await rows.profile(tx, instanceId, id)) ?? fail('NOT_FOUND', `there is no profile ${id} of this instance`)
 
@@ -66,7 +70,13 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
   async function portable(tx: Tx, name: string, environment: string): Promise<string> {
     if (!name.startsWith(SERVER_URL)) return name
     const found = await rows.byServer(tx, name.slice(SERVER_URL.length))
-    const profiles = found.length === 0 ? [] : await rows.profiles(tx, found.map((i) => i.id))
+    const profiles =
+      found.length === 0
+        ? []
+        : await rows.profiles(
+            tx,
+            found.map((i) => i.id),
+          )
     const ready = found.find((i) => profiles.some((p) => p.instance_id === i.id && p.environment === environment && p.is_active))
     return (ready ?? found[0])?.id ?? fail('BINDING_MISSING', `no instance of ${name} is installed in this project`)
   }
@@ -80,7 +90,11 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
     connectorOf,
 
     /** Creates the instance with an active profile `default` for production. The connection has been looked up by the caller. */
-    async create(tx: Tx, scope: Scope, input: { server: string; name?: string | undefined; connection_id: string | null; config?: unknown; environment: string }): Promise<InstanceFacts> {
+    async create(
+      tx: Tx,
+      scope: Scope,
+      input: { server: string; name?: string | undefined; connection_id: string | null; config?: unknown; environment: string },
+    ): Promise<InstanceFacts> {
       const connector = connectorOf(input.server)
       const config = checkConfig(connector, input.config)
       const row = await rows.insertInstance(tx, {
@@ -111,8 +125,23 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
 
     async list(tx: Tx, f: { limit: number; cursor?: string | undefined; server?: string | undefined }): Promise<Page<InstanceFacts>> {
       const found = await rows.instances(tx, { limit: f.limit + 1, before: readCursor(f.cursor), server: f.server })
-      const profiles = found.length === 0 ? [] : await rows.profiles(tx, found.map((i) => i.id))
-      return pageOf(found, f.limit, (r) => r.id, (r) => showInstance(r, profiles.filter((p) => p.instance_id === r.id)))
+      const profiles =
+        found.length === 0
+          ? []
+          : await rows.profiles(
+              tx,
+              found.map((i) => i.id),
+            )
+      return pageOf(
+        found,
+        f.limit,
+        (r) => r.id,
+        (r) =>
+          showInstance(
+            r,
+            profiles.filter((p) => p.instance_id === r.id),
+          ),
+      )
     },
 
     async rename(tx: Tx, id: string, name: string): Promise<InstanceFacts> {
@@ -134,7 +163,13 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
       tx: Tx,
       scope: Scope,
       instanceId: string,
-      input: { name: string; environment: string; connection_id: string | null; config?: unknown; source_spec?: Record<string, unknown> | undefined },
+      input: {
+        name: string
+        environment: string
+        connection_id: string | null
+        config?: unknown
+        source_spec?: Record<string, unknown> | undefined
+      },
     ): Promise<ProfileFacts> {
       const instance = await mustInstance(tx, instanceId)
       const siblings = await rows.profiles(tx, [instanceId])
@@ -158,7 +193,12 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
       tx: Tx,
       instanceId: string,
       id: string,
-      input: { name?: string | undefined; connection_id?: string | null | undefined; config?: unknown; source_spec?: Record<string, unknown> | undefined },
+      input: {
+        name?: string | undefined
+        connection_id?: string | null | undefined
+        config?: unknown
+        source_spec?: Record<string, unknown> | undefined
+      },
     ): Promise<ProfileFacts> {
       const instance = await mustInstance(tx, instanceId)
       await mustProfile(tx, instanceId, id)
@@ -188,14 +228,20 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
     async resolve(scope: Scope, instanceId: string, environment: string): Promise<Binding> {
       const key = `${instanceId}/${environment}`
       const known = believed.get(key)
-      if (known && known.until > now() && known.scope.workspace === scope.workspace && known.scope.project === scope.project) return known.binding
+      if (known && known.until > now() && known.scope.workspace === scope.workspace && known.scope.project === scope.project)
+        return known.binding
       const row = await db.tx(scope, async (tx) => rows.active(tx, await portable(tx, instanceId, environment), environment))
       if (!row) fail('NOT_FOUND', `there is no instance ${instanceId}`)
       if (!row.profile_id)
-        fail('BINDING_MISSING', `the instance ${row.instance_name} has no active profile for ${environment}`, { hint: 'Set one active.', details: { instance_id: instanceId, environment } })
+        fail('BINDING_MISSING', `the instance ${row.instance_name} has no active profile for ${environment}`, {
+          hint: 'Set one active.',
+          details: { instance_id: instanceId, environment },
+        })
       const connector = connectorOf(row.server)
       if (connector.auth.kind !== 'none' && !row.connection_id)
-        fail('BINDING_MISSING', `the instance ${row.instance_name} has no connection bound for ${environment}`, { details: { instance_id: instanceId, environment } })
+        fail('BINDING_MISSING', `the instance ${row.instance_name} has no connection bound for ${environment}`, {
+          details: { instance_id: instanceId, environment },
+        })
       const binding: Binding = {
         instanceId: row.instance_id,
         connector,
@@ -217,7 +263,13 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
       for (const server of servers) {
         if (server.startsWith(SERVER_URL)) found.push(...(await rows.byServer(tx, server.slice(SERVER_URL.length))))
       }
-      const profiles = found.length === 0 ? [] : await rows.profiles(tx, found.map((i) => i.id))
+      const profiles =
+        found.length === 0
+          ? []
+          : await rows.profiles(
+              tx,
+              found.map((i) => i.id),
+            )
       return found.map((i) => {
         const active = profiles.find((p) => p.instance_id === i.id && p.environment === environment && p.is_active)
         return {

@@ -26,7 +26,13 @@ export interface ProfileRow {
 const q = tables<{ instances: InstanceRow; profiles: ProfileRow }>()
 
 export const rows = {
-  insertInstance: (tx: Tx, row: Omit<InstanceRow, 'created_at' | 'updated_at'>) => tx.first(q.insertInto('instances').values(row as InstanceRow).returningAll()),
+  insertInstance: (tx: Tx, row: Omit<InstanceRow, 'created_at' | 'updated_at'>) =>
+    tx.first(
+      q
+        .insertInto('instances')
+        .values(row as InstanceRow)
+        .returningAll(),
+    ),
   instance: (tx: Tx, id: string) => tx.first(q.selectFrom('instances').selectAll().where('id', '=', id)),
   instances: (tx: Tx, f: { limit: number; before: string | null; server?: string | undefined }) => {
     let query = q.selectFrom('instances').selectAll().orderBy('id', 'desc').limit(f.limit)
@@ -34,14 +40,35 @@ export const rows = {
     if (f.server) query = query.where('server', '=', f.server)
     return tx.all(query)
   },
-  someInstances: (tx: Tx, ids: readonly string[]) => tx.all(q.selectFrom('instances').selectAll().where('id', 'in', [...ids])),
+  someInstances: (tx: Tx, ids: readonly string[]) =>
+    tx.all(
+      q
+        .selectFrom('instances')
+        .selectAll()
+        .where('id', 'in', [...ids]),
+    ),
   byServer: (tx: Tx, server: string) => tx.all(q.selectFrom('instances').selectAll().where('server', '=', server).orderBy('id')),
-  rename: (tx: Tx, id: string, name: string, at: Date) => tx.first(q.updateTable('instances').set({ name, updated_at: at }).where('id', '=', id).returningAll()),
+  rename: (tx: Tx, id: string, name: string, at: Date) =>
+    tx.first(q.updateTable('instances').set({ name, updated_at: at }).where('id', '=', id).returningAll()),
   removeInstance: (tx: Tx, id: string) => tx.run(q.deleteFrom('instances').where('id', '=', id)),
 
-  insertProfile: (tx: Tx, row: Omit<ProfileRow, 'created_at' | 'updated_at'>) => tx.first(q.insertInto('profiles').values(row as ProfileRow).returningAll()),
-  profile: (tx: Tx, instanceId: string, id: string) => tx.first(q.selectFrom('profiles').selectAll().where('id', '=', id).where('instance_id', '=', instanceId)),
-  profiles: (tx: Tx, instanceIds: readonly string[]) => tx.all(q.selectFrom('profiles').selectAll().where('instance_id', 'in', [...instanceIds]).orderBy('id')),
+  insertProfile: (tx: Tx, row: Omit<ProfileRow, 'created_at' | 'updated_at'>) =>
+    tx.first(
+      q
+        .insertInto('profiles')
+        .values(row as ProfileRow)
+        .returningAll(),
+    ),
+  profile: (tx: Tx, instanceId: string, id: string) =>
+    tx.first(q.selectFrom('profiles').selectAll().where('id', '=', id).where('instance_id', '=', instanceId)),
+  profiles: (tx: Tx, instanceIds: readonly string[]) =>
+    tx.all(
+      q
+        .selectFrom('profiles')
+        .selectAll()
+        .where('instance_id', 'in', [...instanceIds])
+        .orderBy('id'),
+    ),
   profilesOfConnection: (tx: Tx, connectionId: string) =>
     tx.all(
       q
@@ -51,14 +78,24 @@ export const rows = {
         .where('p.connection_id', '=', connectionId)
         .orderBy('p.id'),
     ),
-  updateProfile: (tx: Tx, id: string, set: Partial<ProfileRow>) => tx.first(q.updateTable('profiles').set(set).where('id', '=', id).returningAll()),
+  updateProfile: (tx: Tx, id: string, set: Partial<ProfileRow>) =>
+    tx.first(q.updateTable('profiles').set(set).where('id', '=', id).returningAll()),
   deactivate: (tx: Tx, instanceId: string, environment: string) =>
-    tx.run(q.updateTable('profiles').set({ is_active: false }).where('instance_id', '=', instanceId).where('environment', '=', environment).where('is_active', '=', true)),
+    tx.run(
+      q
+        .updateTable('profiles')
+        .set({ is_active: false })
+        .where('instance_id', '=', instanceId)
+        .where('environment', '=', environment)
+        .where('is_active', '=', true),
+    ),
   active: (tx: Tx, instanceId: string, environment: string) =>
     tx.first(
       q
         .selectFrom('instances as i')
-        .leftJoin('profiles as p', (j) => j.onRef('p.instance_id', '=', 'i.id').on('p.environment', '=', environment).on('p.is_active', '=', true))
+        .leftJoin('profiles as p', (j) =>
+          j.onRef('p.instance_id', '=', 'i.id').on('p.environment', '=', environment).on('p.is_active', '=', true),
+        )
         .select(['i.id as instance_id', 'i.server', 'i.name as instance_name', 'p.id as profile_id', 'p.connection_id', 'p.config'])
         .where('i.id', '=', instanceId),
     ),

@@ -65,7 +65,16 @@ export function docsPage(description: Record<string, unknown>): { html: string; 
       const answer = Object.entries(op.responses).find(([status]) => status !== 'default')
       const html = `<details id="${text(op.operationId)}"><summary><b>${text(method.toUpperCase())}</b><code>${text(path)}</code><span>${text(op.summary)}</span></summary><div class="in">
 <p class="need">Scope ${text(op.security[0]?.pat[0] ?? 'none')} · role ${text(op['x-role'])} · operation ${text(op.operationId)}</p>
-${table('parameter', op.parameters.filter((p) => p.name).map((p) => [`${p.name}${p.required ? ' *' : ''}`, typeOf(p.schema), `in ${p.in}${p.schema?.description ? `; ${p.schema.description}` : ''}`]))}
+${table(
+  'parameter',
+  op.parameters
+    .filter((p) => p.name)
+    .map((p) => [
+      `${p.name}${p.required ? ' *' : ''}`,
+      typeOf(p.schema),
+      `in ${p.in}${p.schema?.description ? `; ${p.schema.description}` : ''}`,
+    ]),
+)}
 ${table('body', fields(op.requestBody?.content['application/json'].schema))}
 ${table(`answer ${answer?.[0] ?? ''}`, fields(answer?.[1].content?.['application/json'].schema))}</div></details>`
       byNoun.set(noun, [...(byNoun.get(noun) ?? []), html])

@@ -40,7 +40,12 @@ export function openApi(operations: readonly AnyOperation[], version: string): J
               required: required.length > 0,
               content: {
                 'application/json': {
-                  schema: { type: 'object', properties: Object.fromEntries(rest), additionalProperties: false, ...(required.length ? { required } : {}) },
+                  schema: {
+                    type: 'object',
+                    properties: Object.fromEntries(rest),
+                    additionalProperties: false,
+                    ...(required.length ? { required } : {}),
+                  },
                 },
               },
             },
@@ -54,12 +59,22 @@ export function openApi(operations: readonly AnyOperation[], version: string): J
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'AgentRuntime', version, description: 'Connections, bindings, tool calls and durable runs. Secrets go in and never come out.' },
+    info: {
+      title: 'AgentRuntime',
+      version,
+      description: 'Connections, bindings, tool calls and durable runs. Secrets go in and never come out.',
+    },
     paths,
     components: {
       securitySchemes: { pat: { type: 'http', scheme: 'bearer', bearerFormat: 'ar_pat_…' } },
       parameters: {
-        IdempotencyKey: { name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', maxLength: 255 }, description: 'Same key and body: same answer, for 24 hours.' },
+        IdempotencyKey: {
+          name: 'Idempotency-Key',
+          in: 'header',
+          required: false,
+          schema: { type: 'string', maxLength: 255 },
+          description: 'Same key and body: same answer, for 24 hours.',
+        },
       },
       responses: {
         Fault: {

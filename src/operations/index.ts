@@ -10,6 +10,7 @@ import * as vault from './vault.ts'
 import * as wiring from './wiring.ts'
 import * as workflows from './workflows.ts'
 
+export { forgetOldAnswers } from './rows.ts'
 export { type AnyOperation, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
 
 const all = [

@@ -27,14 +27,16 @@ async function checkBinding(
     })
 }
 
-/** Pointing a credential at another host decides who gets to see it: that is for those who run the project. */
-function mayRedirect(rooms: Rooms, caller: Caller, server: string, settings: Record<string, unknown> | undefined): void {
-  const connector = rooms.bindings.connectorOf(server)
-  if (settings?.[connector.baseKey] === undefined) return
-  if (!atLeast(caller.role, 'project_admin'))
-    fail('FORBIDDEN', `only a project admin may set config.${connector.baseKey}, because the credential is sent there`, {
-      details: { needed_role: 'project_admin' },
-    })
+/** Where a credential goes, and whether a powerful one may be used, is for those who run the project to say. */
+function mayConfigure(rooms: Rooms, caller: Caller, server: string, settings: Record<string, unknown> | undefined): void {
+  if (atLeast(caller.role, 'project_admin')) return
+  const guarded: Record<string, string> = {
+    [rooms.bindings.connectorOf(server).baseKey]: 'because the credential is sent there',
+    accept_superuser: 'because the credential can do more than work with data',
+  }
+  for (const [setting, why] of Object.entries(guarded))
+    if (settings?.[setting])
+      fail('FORBIDDEN', `only a project admin may set config.${setting}, ${why}`, { details: { needed_role: 'project_admin' } })
 }
 
 export const list = operation({
@@ -75,7 +77,7 @@ export const create = operation({
       input.server_id ??
       fail('INVALID_INPUT', 'slug is missing: which server is it', { hint: 'GET /v1/mcp/platform-catalog lists them.' })
     const connector = rooms.bindings.connectorOf(server)
-    mayRedirect(rooms, caller, server, input.config)
+    mayConfigure(rooms, caller, server, input.config)
     return act(
       async (tx) => {
         await checkBinding(rooms, tx, connector.slug, input.connection_id ?? null, input.environment)
@@ -186,7 +188,7 @@ export const createProfile = operation({
     act(
       async (tx) => {
         const { server } = await rooms.bindings.get(tx, instanceId)
-        mayRedirect(rooms, caller, server, input.config)
+        mayConfigure(rooms, caller, server, input.config)
         await checkBinding(rooms, tx, server, input.connection_id ?? null, input.environment)
         return rooms.bindings.addProfile(tx, scope, instanceId, { ...input, connection_id: input.connection_id ?? null })
       },
@@ -215,7 +217,7 @@ export const updateProfile = operation({
     const out = await act(
       async (tx) => {
         const found = await rooms.bindings.get(tx, instanceId)
-        mayRedirect(rooms, caller, found.server, input.config)
+        mayConfigure(rooms, caller, found.server, input.config)
         const before = found.profiles.find((p) => p.id === profile_id)
         if (input.connection_id) await checkBinding(rooms, tx, found.server, input.connection_id, before?.environment ?? 'production')
         return rooms.bindings.changeProfile(tx, instanceId, profile_id, input)

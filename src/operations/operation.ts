@@ -1,5 +1,4 @@
 /** An operation is stated once. HTTP route, OpenAPI, MCP tool, CLI command and Console call are all read off it. */
-import { createHash } from 'node:crypto'
 import type { z } from 'zod'
 import { type Access, type Act, allow, appendAudit, type Caller, type Role, type ScopeName } from '../access/index.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
@@ -116,7 +115,7 @@ export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutpu
       read: (work) => rooms.db.tx(scope, work),
       act: (work, tell) =>
         rooms.db.tx(scope, async (tx) => {
-          if (key) await claim(tx, scope, op.name, key, raw)
+          if (key) await claim(tx, scope, op.name, key, rooms.vault.fingerprint(scope.workspace, JSON.stringify(raw)))
           const result = await work(tx)
           if (key) await rows.answer(tx, op.name, key, JSON.stringify(result))
           if ('log' in op.audit) await note(tx, { action: op.audit.log, outcome: 'done', ...tell?.(result) })
@@ -143,9 +142,11 @@ function checkKey(key: string | undefined): string | undefined {
   return key
 }
 
-/** First of its kind: goes on. Seen before: the stored answer, or a conflict when the body differs. Waits for one in flight. */
-async function claim(tx: Tx, scope: Scope, operationName: string, key: string, raw: unknown): Promise<void> {
-  const bodyHash = createHash('sha256').update(JSON.stringify(raw)).digest()
+/**
+ * First of its kind: goes on. Seen before: the stored answer, or a conflict when the body differs. Waits for one in flight.
+ * The body's hash is keyed: a body may hold a short password, and nothing that is stored shall serve to try guesses.
+ */
+async function claim(tx: Tx, scope: Scope, operationName: string, key: string, bodyHash: Buffer): Promise<void> {
   if (await rows.claim(tx, scope, operationName, key, bodyHash)) return
   const earlier = await rows.claimed(tx, operationName, key)
   if (!earlier) throw new Fault('CONFLICT', 'another request with this Idempotency-Key is still being worked on')

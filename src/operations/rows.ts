@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type Scope, type Tx, tables } from '../base/db.ts'
+import { type Db, type Scope, type Tx, tables } from '../base/db.ts'
 
 interface IdempotencyTable {
   workspace_id: string
@@ -28,5 +28,10 @@ export const rows = {
     tx.first(q.selectFrom('idempotency').select(['body_hash', 'answer']).where('operation', '=', operation).where('key', '=', key)),
   answer: (tx: Tx, operation: string, key: string, answer: string) =>
     tx.run(q.updateTable('idempotency').set({ answer }).where('operation', '=', operation).where('key', '=', key)),
-  forgetOld: (tx: Tx) => tx.run(sql`delete from idempotency where created_at < now() - ${REMEMBER}`),
 }
+
+/** Drops answers that are no longer promised. Returns how many. */
+export const forgetOldAnswers = (db: Db): Promise<number> =>
+  db.everyTenant('answers to Idempotency-Keys of yesterday', (tx) =>
+    tx.run(sql`delete from idempotency where created_at < now() - ${REMEMBER}`),
+  )

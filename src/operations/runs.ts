@@ -31,10 +31,10 @@ export const command = operation({
           .optional()
           .describe('for start: an id of your own; for the rest: which run'),
         mode: z.enum(['immediate', 'graceful']).optional().describe('for stop: cancel what is in flight, or let it finish'),
-        on_reconnect: z.enum(['fail', 'park']).optional(),
+        on_reconnect: z.literal('fail').optional().describe('steps whose connection dies in the middle fail at once'),
       })
       .default({})
-      .describe('any other key is merged into the input'),
+      .describe('keys that are not listed here become part of the input'),
   }),
   output: z.object({ run_id: z.string(), status: runStatus, workflow_id: z.string(), started_at: time }),
   run: async ({ runs }, ctx, input) => {

@@ -216,8 +216,9 @@ export function createRuns(deps: {
     summary: async (tx: Tx, runId: string, workflowId?: string) => {
       const row = await must(tx, runId, workflowId)
       const steps = await rows.steps(tx, runId)
+      const { name } = await workflows.must(tx, row.workflow_id)
       return {
-        ...showRun(row),
+        ...showRun({ ...row, workflow_name: name }),
         steps: steps.map((s) => ({
           step_id: s.step_id,
           state: s.state,

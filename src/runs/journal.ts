@@ -142,24 +142,29 @@ function remember(run: LiveRun, step: StepTable): void {
 /** Events that are no step forward: a run that only ever writes these gets nowhere. */
 const NO_PROGRESS: ReadonlySet<string> = new Set(['step_started', 'state_changed'])
 
-/** Writes what is pending, in one transaction. Throws Superseded when the run is somebody else's by now. */
-export async function write(tx: Tx, run: LiveRun, pending: Pending, change: Omit<RunChange, 'command' | 'progress'>): Promise<void> {
+/**
+ * Writes what is pending, in one transaction. Throws Superseded when the run is somebody else's by now. What this process knows of
+ * the run changes once the commit is certain: a write that was lost on the way is made again on top of the same state.
+ */
+export async function write(db: Db, run: LiveRun, pending: Pending, change: Omit<RunChange, 'command' | 'progress'>): Promise<void> {
   const expected = run.lastSeq + pending.events.length
-  const done = await rows.write(
-    tx,
-    run.scope,
-    { runId: run.id, fence: run.fence, lastSeq: run.lastSeq },
-    { ...change, progress: pending.events.some((e) => !NO_PROGRESS.has(e.event_type)) },
-    pending.events,
-    [...pending.steps.values()],
-    pending.calls,
-  )
-  if (!done) {
+  const command = await db.tx(run.scope, async (tx) => {
+    const done = await rows.write(
+      tx,
+      run.scope,
+      { runId: run.id, fence: run.fence, lastSeq: run.lastSeq },
+      { ...change, progress: pending.events.some((e) => !NO_PROGRESS.has(e.event_type)) },
+      pending.events,
+      [...pending.steps.values()],
+      pending.calls,
+    )
+    if (done) return done.command
     // The very same write may have been committed before the answer was lost (the connection was cut after COMMIT).
     const row = await rows.run(tx, run.id)
-    if (row?.fence !== run.fence || row.last_seq !== expected) throw new Superseded(run.id)
-    run.command = row.command
-  } else run.command = done.command
+    if (row?.fence !== run.fence || row.last_seq !== expected) throw new Superseded(`run ${run.id} is worked on by somebody else`)
+    return row.command
+  })
+  run.command = command
   run.lastSeq = expected
   run.status = change.status
 }

@@ -96,7 +96,7 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
     }
     await patiently(deps, run.id, async () => {
       await deps.fault?.('runs.journal.before_write', run.id)
-      await deps.db.tx(run.scope, (tx) => write(tx, run, pending, change))
+      await write(deps.db, run, pending, change)
       await deps.fault?.('runs.journal.after_write', run.id)
     })
     pending = nothingPending()

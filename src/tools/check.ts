@@ -14,7 +14,9 @@ export function checkArguments<S extends z.ZodType>(schema: S, args: unknown, kn
   for (const issue of first.error.issues) {
     if (issue.code !== 'invalid_type' || issue.path.length === 0) continue
     const key = issue.path.at(-1) as never
-    const parent = issue.path.slice(0, -1).reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown> | undefined)?.[part], copy) as Record<PropertyKey, unknown> | undefined
+    const parent = issue.path.slice(0, -1).reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown> | undefined)?.[part], copy) as
+      | Record<PropertyKey, unknown>
+      | undefined
     const value = parent?.[key]
     if (typeof value !== 'string' || !parent) continue
     const better = convert(value, issue.expected)

@@ -24,5 +24,12 @@ const q = tables<{ tool_calls: CallRecord }>()
 export const rows = {
   insert: (tx: Tx, records: readonly CallRecord[]) => tx.run(q.insertInto('tool_calls').values([...records])),
   ofConnection: (tx: Tx, connectionId: string, limit: number) =>
-    tx.all(q.selectFrom('tool_calls').select(['run_id', 'step_id', 'instance_id', 'tool', 'at', 'outcome', 'credential_version']).where('connection_id', '=', connectionId).orderBy('id', 'desc').limit(limit)),
+    tx.all(
+      q
+        .selectFrom('tool_calls')
+        .select(['run_id', 'step_id', 'instance_id', 'tool', 'at', 'outcome', 'credential_version'])
+        .where('connection_id', '=', connectionId)
+        .orderBy('id', 'desc')
+        .limit(limit),
+    ),
 }

@@ -28,7 +28,10 @@ export function intake(title: string, fields: readonly Field[], given: Readonly<
     const value = field.name in given ? reveal(given[field.name] as Secret).trim() : ''
     if (MASK.test(value)) {
       if (field.required && !partial)
-        fail('CREDENTIAL_MALFORMED', `${field.label} (credentials.${field.name}) is missing`, { hint: field.hint, details: { field: field.name } })
+        fail('CREDENTIAL_MALFORMED', `${field.label} (credentials.${field.name}) is missing`, {
+          hint: field.hint,
+          details: { field: field.name },
+        })
       continue
     }
     const wrong =
@@ -39,7 +42,11 @@ export function intake(title: string, fields: readonly Field[], given: Readonly<
           : field.format && !field.format.pattern.test(value)
             ? field.format.says
             : null
-    if (wrong) fail('CREDENTIAL_MALFORMED', `${field.label} (credentials.${field.name}) ${wrong}`, { hint: field.hint, details: { field: field.name } })
+    if (wrong)
+      fail('CREDENTIAL_MALFORMED', `${field.label} (credentials.${field.name}) ${wrong}`, {
+        hint: field.hint,
+        details: { field: field.name },
+      })
     if (field.secret) out.secret[field.name] = conceal(value)
     else out.public[field.name] = value
   }

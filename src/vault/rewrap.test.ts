@@ -14,7 +14,10 @@ const at = (i: number | string) => ({ workspace: 'ws_a', project: null, owner: `
 const sql = (text: string) =>
   base.db.everyTenant('test', (tx) => tx.all<Record<string, unknown>>({ compile: () => ({ sql: text, parameters: [] }) as never }))
 const newRoom = async () => {
-  const r = createRoom({ db: base.db, openRoot: () => openRootKey({ source: { kind: 'value', name: 'the environment', value: conceal(root) }, create: false }) })
+  const r = createRoom({
+    db: base.db,
+    openRoot: () => openRootKey({ source: { kind: 'value', name: 'the environment', value: conceal(root) }, create: false }),
+  })
   expect((await r.unlock()).state).toBe('open')
   return r
 }

@@ -32,7 +32,11 @@ async function refusal(source: RootKeySource): Promise<Fault> {
 describe('a root key', () => {
   it('is the same from a file, the environment and a command, and wraps for its context alone', async () => {
     const text = newRootKeyText()
-    const sources: RootKeySource[] = [fileWith(text + '\n'), { kind: 'value', name: 'the environment', value: conceal(` ${text}\n`) }, print(text + '\r\n')]
+    const sources: RootKeySource[] = [
+      fileWith(text + '\n'),
+      { kind: 'value', name: 'the environment', value: conceal(` ${text}\n`) },
+      print(text + '\r\n'),
+    ]
     const all = await Promise.all(sources.map((s) => opened(s)))
     expect(new Set(all.map((o) => o.root.keyId)).size).toBe(1)
     expect(all[0]!.root.keyId).toMatch(/^rk_[0-9a-f]{12}$/)

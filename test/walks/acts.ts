@@ -96,7 +96,8 @@ export async function behindTheScenes(rt: Pick<TestRuntime, 'connection'>) {
   // The owner is held by row-level security too, as long as it does not say that it acts for every tenant.
   await client.query("select set_config('ar.workspace', '*', false), set_config('ar.project', '*', false)")
   return {
-    rows: async (text: string, values: unknown[] = []): Promise<Record<string, never>[]> => (await client.query(text, values)).rows,
+    // biome-ignore lint/suspicious/noExplicitAny: what comes depends on the statement
+    rows: async (text: string, values: unknown[] = []): Promise<Record<string, any>[]> => (await client.query(text, values)).rows,
     client,
     [Symbol.asyncDispose]: () => client.end(),
   }

@@ -1,0 +1,140 @@
+/** Somebody else's ids: every route that takes an id answers 404, and nothing of the other tenant changes. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { operations } from '../../src/operations/index.ts'
+import { type Answer, runtime, type TestRuntime } from '../harness.ts'
+import { behindTheScenes, ended, graphOf } from './acts.ts'
+import { type Belongings, belongings, rowCounts, rowsOf, secondTenant, type Tenant } from './tenants.ts'
+
+let rt: TestRuntime
+let other: Tenant
+let mine: Belongings
+let theirs: Belongings
+
+beforeAll(async () => {
+  rt = await runtime()
+  other = await secondTenant(rt, 'other')
+  mine = await belongings(rt)
+  theirs = await belongings(other.as)
+  await ended(rt, mine.workflow, mine.run)
+  await ended(other.as, theirs.workflow, theirs.run)
+})
+afterAll(() => rt?.[Symbol.asyncDispose]())
+
+/** Bodies that are right but for the id, so that nothing else can be the reason of a refusal. */
+const BODIES: Record<string, object> = {
+  'connections.update': { display_name: 'taken over' },
+  'instances.update': { name: 'taken over' },
+  'profiles.create': { name: 'taken over' },
+  'profiles.update': { name: 'taken over' },
+  'workflows.update': { name: 'taken over' },
+  'runs.command': { command: 'start' },
+  'runs.resolve_step': { outcome: 'done' },
+}
+const withIds = operations.filter((op) => op.http.includes('{'))
+
+/** The paths of a route with the ids of `them`; where it takes two ids, also with only the second of theirs. */
+function paths(http: string, them: Belongings, me: Belongings): string[] {
+  const kind = /\/v1\/(?:mcp\/)?(\w+)\//.exec(http)?.[1] as string
+  const first = (of: Belongings) => ({ connections: of.connection, instances: of.instance, workflows: of.workflow, pats: of.pat })[kind]
+  const fill = (a: Belongings, b: Belongings) =>
+    http
+      .replace(/^\w+ /, '')
+      .replace('{id}', first(a) ?? `no id is known for ${kind}`)
+      .replace('{run_id}', b.run)
+      .replace('{profile_id}', b.profile)
+      .replace('{tool}', 'http_request')
+      .replace('{step_id}', 'a')
+  return /\{(run_id|profile_id)\}/.test(http) ? [fill(them, them), fill(me, them)] : [fill(them, them)]
+}
+const ask = (as: TestRuntime, name: string, http: string, path: string): Promise<Answer> => {
+  const method = http.split(' ')[0] as string
+  return as.api(method, path, method === 'GET' || method === 'DELETE' ? undefined : (BODIES[name] ?? {}))
+}
+const args = { args: { method: 'GET', path: '/x' } }
+
+describe('another tenant', () => {
+  it('[access.other-tenant] every route with an id answers 404 to a stranger and changes nothing', async () => {
+    BODIES['tools.call'] = args
+    const before = { rows: await rowsOf(rt, other.workspace), counts: await rowCounts(rt) }
+    let asked = 0
+    for (const op of withIds)
+      for (const path of paths(op.http, theirs, mine)) {
+        expect(path).not.toContain('{')
+        const answer = await ask(rt, op.name, op.http, path)
+        expect(`${op.name} ${path} ${answer.status} ${answer.body.code}`).toBe(`${op.name} ${path} 404 NOT_FOUND`)
+        expect(answer.text).not.toMatch(/Mine|example\.com|127\.0\.0\.1/)
+        asked++
+      }
+    expect(asked).toBeGreaterThan(30)
+    const pause = await rt.api('POST', `/v1/workflows/${mine.workflow}/command`, { command: 'stop', params: { run_id: theirs.run } })
+    expect(pause.status).toBe(404)
+    await rt.ok('GET', '/v1/me')
+    expect(await rowsOf(rt, other.workspace)).toEqual(before.rows)
+    // Only the stranger's own attempt to call a tool is on record.
+    const counts = await rowCounts(rt)
+    expect({ ...counts, tool_calls: before.counts.tool_calls }).toEqual(before.counts)
+  })
+
+  it('[access.other-tenant] lists hold one’s own things only, also when filtered by somebody else’s names', async () => {
+    for (const [path, own] of [
+      ['/v1/connections?q=Mine', mine.connection],
+      ['/v1/mcp/instances', mine.instance],
+      ['/v1/workflows', mine.workflow],
+      ['/v1/runs', mine.run],
+    ] as const) {
+      const { items } = await rt.ok('GET', path)
+      expect(items.map((i: { id?: string; run_id?: string }) => i.id ?? i.run_id)).toEqual([own])
+    }
+    const audit = await rt.ok('GET', '/v1/audit?limit=200')
+    expect(JSON.stringify(audit)).not.toContain(theirs.connection)
+    expect((await rt.ok('GET', `/v1/audit?target=${theirs.connection}`)).items).toEqual([])
+    const pats = await rt.ok('GET', '/v1/pats')
+    expect(pats.items.map((p: { id: string }) => p.id)).not.toContain(theirs.pat)
+  })
+
+  it('[access.other-tenant] their ids in a body are as good as unknown', async () => {
+    const before = await rowsOf(rt, other.workspace)
+    const bind = await rt.api('POST', '/v1/mcp/instances', { slug: 'http', connection_id: theirs.connection, config: { base_url: 'https://x.example' } })
+    expect(bind).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } })
+    const profiles = `/v1/mcp/instances/${mine.instance}/config-profiles`
+    expect((await rt.api('POST', profiles, { name: 'p', connection_id: theirs.connection })).status).toBe(404)
+    expect((await rt.api('PATCH', `${profiles}/${mine.profile}`, { connection_id: theirs.connection })).status).toBe(404)
+    const graph = graphOf([{ id: 'a', instance_id: theirs.instance, tool_name: 'http_request', tool_args: { method: 'GET', path: '/x' } }])
+    const { id } = await rt.ok('POST', '/v1/workflows', { name: 'Borrowed', graph })
+    expect((await rt.ok('POST', `/v1/workflows/${id}/validate`, {})).issues).toMatchObject([{ code: 'missing_instance' }])
+    expect((await rt.api('POST', `/v1/workflows/${id}/versions`, {})).body.code).toBe('GRAPH_INVALID')
+    const taken = await rt.api('POST', `/v1/workflows/${mine.workflow}/command`, { command: 'start', params: { run_id: theirs.run } })
+    expect(taken).toMatchObject({ status: 409, body: { code: 'CONFLICT' } }) // an id is taken by whoever came first; nothing else is said
+    expect(taken.text).not.toContain(theirs.workflow)
+    expect(await rowsOf(rt, other.workspace)).toEqual(before)
+  })
+
+  it('[access.other-tenant] the same key of the same text belongs to each tenant by itself', async () => {
+    const key = { 'idempotency-key': 'shared-word' }
+    const body = { display_name: 'Same', provider: 'http', credentials: { api_key: 'the-same-secret-of-two' } }
+    const one = await rt.ok('POST', '/v1/connections', body, key)
+    const two = await other.as.ok('POST', '/v1/connections', body, key)
+    expect(one.id).not.toBe(two.id)
+    const print = async (as: TestRuntime, id: string) => (await as.ok('GET', `/v1/connections/${id}/credentials`)).keys[0].fingerprint
+    expect(await print(rt, one.id)).not.toBe(await print(other.as, two.id)) // fingerprints say nothing across tenants
+    const graph = { steps: [{ id: 'a', note: 'a-key-of-this-tenant' }] }
+    await rt.ok('DELETE', `/v1/connections/${one.id}`)
+    expect((await other.as.api('POST', '/v1/workflows', { name: 'x', graph })).body.code).toBe('SECRET_IN_GRAPH')
+  })
+
+  // Last: it carries everything out.
+  it('[access.other-tenant] the owner of the ids is served by every one of these routes', async () => {
+    await using db = await behindTheScenes(rt)
+    // What takes things away comes last; a retry takes away the step that resolve_step looks for.
+    const late = (op: (typeof withIds)[number]) => (op.effect === 'destroy' ? 2 : op.name === 'runs.retry' ? 1 : 0)
+    const order = withIds.toSorted((a, b) => late(a) - late(b))
+    for (const op of order) {
+      const [path] = paths(op.http, theirs, theirs)
+      const answer = await ask(other.as, op.name, op.http, path as string)
+      expect(`${op.name}: ${answer.status === 404 ? answer.text : 'found'}`).toBe(`${op.name}: found`)
+      expect(answer.status, op.name).toBeLessThan(500)
+    }
+    const [run] = await db.rows('select count(*)::int as n from runs where workspace_id = $1', [other.workspace])
+    expect(run?.n).toBeGreaterThan(1)
+  })
+})
