@@ -9,6 +9,12 @@ const DRAIN_LIMIT_MS = 29_000
 
 const [command = 'help', ...args] = process.argv.slice(2)
 
+// Whoever read our output may have gone (`| head`). A command ends then; the server goes on.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  if (command !== 'start') process.exit()
+})
+
 try {
   if (command === 'start' && (args.includes('--help') || args.includes('-h'))) {
     process.stdout.write('agentruntime start [flags]\n\nFlags, and the environment variables that say the same:\n')

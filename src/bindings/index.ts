@@ -6,34 +6,16 @@ import { newId } from '../base/ids.ts'
 import { type Page, pageOf, readCursor } from '../base/page.ts'
 import type { Connector } from '../connectors/contract.ts'
 import { type InstanceRow, type ProfileRow, rows } from './rows.ts'
+import { canonicalUrl, type InstanceFacts, type ProfileFacts, SERVER_URL, showInstance, showProfile } from './show.ts'
 
 export { missingScopes } from './scopes.ts'
+export { canonicalUrl, type InstanceFacts, type ProfileFacts }
 
 export const DEFAULT_ENVIRONMENT = 'production'
 /** A binding changed in another process is seen within a second. */
 const BELIEVE_MS = 1_000
 const BELIEVE_MAX = 5_000
 
-export interface ProfileFacts {
-  id: string
-  name: string
-  environment: string
-  connection_id: string | null
-  config: Record<string, unknown>
-  source_spec: Record<string, unknown> | null
-  active: boolean
-  created_at: string
-  updated_at: string
-}
-export interface InstanceFacts {
-  id: string
-  name: string
-  server: string
-  canonical_url: string
-  profiles: ProfileFacts[]
-  created_at: string
-  updated_at: string
-}
 /** What one call needs to know. */
 export interface Binding {
   instanceId: string
@@ -42,10 +24,6 @@ export interface Binding {
   connectionId: string | null
   config: Record<string, unknown>
 }
-
-const SERVER_URL = 'agentruntime://connectors/'
-/** Built-in servers have one name each that travels with graphs. */
-export const canonicalUrl = (slug: string): string => SERVER_URL + slug
 
 export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, Connector>; now: () => number }) {
   const { db, now } = deps
@@ -285,24 +263,3 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
   }
 }
 export type Bindings = ReturnType<typeof createBindings>
-
-const showProfile = (p: ProfileRow): ProfileFacts => ({
-  id: p.id,
-  name: p.name,
-  environment: p.environment,
-  connection_id: p.connection_id,
-  config: p.config,
-  source_spec: p.source_spec,
-  active: p.is_active,
-  created_at: p.created_at.toISOString(),
-  updated_at: p.updated_at.toISOString(),
-})
-const showInstance = (i: InstanceRow, profiles: readonly ProfileRow[]): InstanceFacts => ({
-  id: i.id,
-  name: i.name,
-  server: i.server,
-  canonical_url: canonicalUrl(i.server),
-  profiles: profiles.map(showProfile),
-  created_at: i.created_at.toISOString(),
-  updated_at: i.updated_at.toISOString(),
-})
