@@ -20,7 +20,16 @@ async function withinProcess(stage: Stage): Promise<Figure[]> {
     const { instanceId } = await outfit(stage, call)
     const { owner } = await runtime.rooms.access.founding()
     const { signal } = new AbortController()
-    const request = { scope: { workspace: owner.workspace, project: owner.project }, actor: 'bench', instanceId, tool: 'http_request', args: ARGS, environment: 'production', key: 'bench', signal }
+    const request = {
+      scope: { workspace: owner.workspace, project: owner.project },
+      actor: 'bench',
+      instanceId,
+      tool: 'http_request',
+      args: ARGS,
+      environment: 'production',
+      key: 'bench',
+      signal,
+    }
     const direct = async () => void (await (await fetch(`${stage.upstream}/items`, DIRECT)).json())
     const ways = {
       direct,
@@ -40,9 +49,29 @@ async function withinProcess(stage: Stage): Promise<Figure[]> {
       }
     const floor = { name: 'fetch with the key', value: median(took.direct), unit: 'ms' as const }
     return [
-      { part: 'a', name: 'a call (tools.attempt) in process, added to the floor', value: median(took.attempt) - floor.value, unit: 'ms', target: { most: 0.5 }, floor },
-      { part: 'a', name: 'a call with its record (tools.call) in process, added', value: median(took.call) - floor.value, unit: 'ms', target: { most: 0.5 }, floor },
-      { part: 'a', name: 'the same, p95 less p95 of the floor', value: quantile(took.call, 0.95) - quantile(took.direct, 0.95), unit: 'ms', floor: { ...floor, value: quantile(took.direct, 0.95) } },
+      {
+        part: 'a',
+        name: 'a call (tools.attempt) in process, added to the floor',
+        value: median(took.attempt) - floor.value,
+        unit: 'ms',
+        target: { most: 0.5 },
+        floor,
+      },
+      {
+        part: 'a',
+        name: 'a call with its record (tools.call) in process, added',
+        value: median(took.call) - floor.value,
+        unit: 'ms',
+        target: { most: 0.5 },
+        floor,
+      },
+      {
+        part: 'a',
+        name: 'the same, p95 less p95 of the floor',
+        value: quantile(took.call, 0.95) - quantile(took.direct, 0.95),
+        unit: 'ms',
+        floor: { ...floor, value: quantile(took.direct, 0.95) },
+      },
     ]
   } finally {
     await runtime.stop()
@@ -59,8 +88,21 @@ async function throughHttp(stage: Stage): Promise<Figure[]> {
     const { p50, p95 } = await load.run({ kind: 'latency', targets: [direct, ours], count: stage.options.quick ? 500 : 4000, warmup: 500 })
     const [floor = 0, through = 0] = p50
     return [
-      { part: 'a', name: 'a call through HTTP, added to the floor', value: through - floor, unit: 'ms', target: { most: 1.5 }, floor: { name: 'fetch with the key', value: floor } },
-      { part: 'a', name: 'the same, p95 less p95 of the floor', value: (p95[1] ?? 0) - (p95[0] ?? 0), unit: 'ms', floor: { name: 'fetch with the key', value: p95[0] ?? 0 } },
+      {
+        part: 'a',
+        name: 'a call through HTTP, added to the floor',
+        value: through - floor,
+        unit: 'ms',
+        target: { most: 1.5 },
+        floor: { name: 'fetch with the key', value: floor },
+      },
+      {
+        part: 'a',
+        name: 'the same, p95 less p95 of the floor',
+        value: (p95[1] ?? 0) - (p95[0] ?? 0),
+        unit: 'ms',
+        floor: { name: 'fetch with the key', value: p95[0] ?? 0 },
+      },
     ]
   } finally {
     load.close()
@@ -83,7 +125,10 @@ export async function throughput(options: Options): Promise<Figure[]> {
     const rounds = { ours: [] as number[], floor: [] as number[] }
     const seconds = options.quick ? 2 : 5
     for (let round = -1; round < (options.quick ? 2 : 5); round++)
-      for (const [name, target] of [['floor', floorTarget], ['ours', ours]] as const) {
+      for (const [name, target] of [
+        ['floor', floorTarget],
+        ['ours', ours],
+      ] as const) {
         const { perSecond, failed } = await load.run({ kind: 'load', target, width: WIDTH, seconds })
         if (failed > 0) throw new Error(`${failed} calls failed`)
         if (round >= 0) rounds[name].push(perSecond)
@@ -91,7 +136,14 @@ export async function throughput(options: Options): Promise<Figure[]> {
     const floor = { name: 'a bare Hono route with the same fetch', value: median(rounds.floor), unit: '/s' as const }
     const value = median(rounds.ours)
     return [
-      { part: 'b', name: 'calls through HTTP, of what the floor serves', value: (value / floor.value) * 100, unit: '%', target: { least: 40 }, floor },
+      {
+        part: 'b',
+        name: 'calls through HTTP, of what the floor serves',
+        value: (value / floor.value) * 100,
+        unit: '%',
+        target: { least: 40 },
+        floor,
+      },
       { part: 'b', name: 'calls through HTTP', value, unit: '/s', floor },
     ]
   } finally {

@@ -26,7 +26,11 @@ const { values } = parseArgs({
 })
 const root = join(import.meta.dirname, '..')
 const results = join(import.meta.dirname, 'results')
-const options: Options = { quick: values.quick, main: join(root, values.src ? 'src/main.ts' : 'dist/main.js'), nodeArgs: values['node-arg'] }
+const options: Options = {
+  quick: values.quick,
+  main: join(root, values.src ? 'src/main.ts' : 'dist/main.js'),
+  nodeArgs: values['node-arg'],
+}
 const wanted = (values.only?.split(',') ?? PARTS).map((part) => part.trim())
 const unknown = wanted.filter((part) => !PARTS.includes(part))
 if (unknown.length > 0) {

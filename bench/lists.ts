@@ -29,7 +29,12 @@ export async function lists(options: Options): Promise<Figure[]> {
     const floor = { name: 'SELECT of 50 rows by primary key, from here', value: await plain(stage) }
     const figures: Figure[] = []
     for (const [name, operation, input] of pages) {
-      const { p50 } = await load.run({ kind: 'latency', targets: [runtime.target(operation, input)], count: options.quick ? 30 : 150, warmup: 10 })
+      const { p50 } = await load.run({
+        kind: 'latency',
+        targets: [runtime.target(operation, input)],
+        count: options.quick ? 30 : 150,
+        warmup: 10,
+      })
       figures.push({ part: 'f', name: `${RUNS / 1000}k runs: ${name}`, value: p50[0] ?? 0, unit: 'ms', target: { most: 20 }, floor })
     }
     return figures

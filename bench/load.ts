@@ -57,7 +57,12 @@ async function load({ target, width, count = Number.POSITIVE_INFINITY, seconds =
   async function worker(): Promise<void> {
     while (left-- > 0 && performance.now() < end) {
       const at = performance.now()
-      const answer = await pool.request({ path: pathname + search, method: target.method, headers: target.headers, body: target.body ?? null })
+      const answer = await pool.request({
+        path: pathname + search,
+        method: target.method,
+        headers: target.headers,
+        body: target.body ?? null,
+      })
       await answer.body.text()
       took.push(performance.now() - at)
       if (answer.statusCode >= 400) failed++
@@ -66,5 +71,12 @@ async function load({ target, width, count = Number.POSITIVE_INFINITY, seconds =
   await Promise.all(Array.from({ length: width }, worker))
   const ms = performance.now() - began
   await pool.close()
-  return { p50: [quantile(took, 0.5)], p95: [quantile(took, 0.95)], perSecond: (took.length / ms) * 1000, count: took.length, failed, startedAt }
+  return {
+    p50: [quantile(took, 0.5)],
+    p95: [quantile(took, 0.95)],
+    perSecond: (took.length / ms) * 1000,
+    count: took.length,
+    failed,
+    startedAt,
+  }
 }

@@ -39,12 +39,24 @@ export function table(figures: readonly Figure[], on: ReturnType<typeof machine>
     const verdict = met(f)
     const floor = f.floor ? [f.floor.name, `${shown(f.floor.value)} ${f.floor.unit ?? f.unit}`] : ['', '']
     const times = ratio(f)
-    return [f.part, f.name, `${shown(f.value)} ${f.unit}`, target, verdict === undefined ? '' : verdict ? 'met' : 'MISSED', ...floor, times === undefined ? '' : `${times.toFixed(2)}×`]
+    return [
+      f.part,
+      f.name,
+      `${shown(f.value)} ${f.unit}`,
+      target,
+      verdict === undefined ? '' : verdict ? 'met' : 'MISSED',
+      ...floor,
+      times === undefined ? '' : `${times.toFixed(2)}×`,
+    ]
   })
   const all = [head, ...lines] as string[][]
   const widths = head.map((_, i) => Math.max(...all.map((line) => line[i]?.length ?? 0)))
   const right = new Set([2, 3, 6, 7])
-  const row = (line: readonly string[]) => line.map((cell, i) => (right.has(i) ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0))).join('  ').trimEnd()
+  const row = (line: readonly string[]) =>
+    line
+      .map((cell, i) => (right.has(i) ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd()
   const where = `${on.cpu}, ${on.cores} cores, ${on.memory}; ${on.system}; Node ${on.node}, PostgreSQL ${on.postgres}`
   return [where, '', row(head), widths.map((w) => '─'.repeat(w)).join('  '), ...lines.map(row)].join('\n')
 }

@@ -20,7 +20,8 @@ export async function rewrapped(options: Options): Promise<Figure[]> {
     const floor: number[] = []
     for (let round = 0; round < 3; round++) {
       let began = performance.now()
-      for (let n = 0; n < count; n += BATCH) await stage.sql(`update sealed set bytes = bytes where id in (select id from sealed order by id offset $1 limit ${BATCH})`, [n])
+      for (let n = 0; n < count; n += BATCH)
+        await stage.sql(`update sealed set bytes = bytes where id in (select id from sealed order by id offset $1 limit ${BATCH})`, [n])
       floor.push((count / (performance.now() - began)) * 1000)
       await call('vault.rotate', {})
       began = performance.now()
@@ -28,7 +29,16 @@ export async function rewrapped(options: Options): Promise<Figure[]> {
       ours.push((count / (performance.now() - began)) * 1000)
       if (Number(out.done) !== count) throw new Error(`${out.done} of ${count} secrets were moved`)
     }
-    return [{ part: 'e', name: `rewrap of ${count} secrets`, value: median(ours), unit: '/s', target: { least: 3000 }, floor: { name: `UPDATE of the same rows, ${BATCH} a transaction`, value: median(floor) } }]
+    return [
+      {
+        part: 'e',
+        name: `rewrap of ${count} secrets`,
+        value: median(ours),
+        unit: '/s',
+        target: { least: 3000 },
+        floor: { name: `UPDATE of the same rows, ${BATCH} a transaction`, value: median(floor) },
+      },
+    ]
   } finally {
     await runtime.stop()
     await stage.close()
@@ -39,14 +49,23 @@ export async function rewrapped(options: Options): Promise<Figure[]> {
 async function fill(stage: Stage, count: number, scope: { workspace: string; project: string }): Promise<void> {
   const pool = openPool(stage.connection, APP_ROLE, 2)
   const db = createDb(pool)
-  const nowhere: Egress = { fetch: () => Promise.reject(new Error('nowhere')), address: () => Promise.reject(new Error('nowhere')), close: async () => undefined }
+  const nowhere: Egress = {
+    fetch: () => Promise.reject(new Error('nowhere')),
+    address: () => Promise.reject(new Error('nowhere')),
+    close: async () => undefined,
+  }
   const vault = createVault({ db, rootSource: readConfig(stage.flags, {}).rootKey, egress: nowhere, now: Date.now, localRoot: '' })
   try {
     await vault.keeping.unlock()
     for (let n = 0; n < count; n += BATCH)
       await db.tx(scope, async (tx) => {
         for (let i = n; i < n + BATCH; i++)
-          await vault.lending.put(tx, { ...scope, owner: `conn_bench${i}`, version: 1 }, { api_key: conceal(`sk_live_${i}_0123456789abcdef0123456789abcdef`) }, { wire: null })
+          await vault.lending.put(
+            tx,
+            { ...scope, owner: `conn_bench${i}`, version: 1 },
+            { api_key: conceal(`sk_live_${i}_0123456789abcdef0123456789abcdef`) },
+            { wire: null },
+          )
       })
   } finally {
     await vault.close()

@@ -22,7 +22,8 @@ async function floors(stage: Stage): Promise<Figure[]> {
   await stage.sql('create table bench_floor (id bigint generated always as identity primary key, note text not null)')
   const pool = new pg.Pool({ ...stage.connection, max: WIDTH })
   pool.on('error', () => undefined)
-  const insert = () => pool.query({ name: 'floor', text: 'insert into bench_floor (note) values ($1)', values: ['about as long as the data of an event is'] })
+  const insert = () =>
+    pool.query({ name: 'floor', text: 'insert into bench_floor (note) values ($1)', values: ['about as long as the data of an event is'] })
   const alone: number[] = []
   for (let i = 0; i < 500; i++) {
     const began = performance.now()
@@ -65,7 +66,14 @@ async function withinProcess(stage: Stage): Promise<Figure[]> {
     return [
       { part: 'c', name: 'one run of one step, from start to completed', value: single, unit: 'ms', target: { most: 15 } },
       { part: 'c', name: 'runs of one step, in process', value: await rounds(stage, one, many), unit: '/s', target: { least: 300 }, floor },
-      { part: 'c', name: 'runs of three steps, in process', value: await rounds(stage, three, many), unit: '/s', target: { least: 150 }, floor },
+      {
+        part: 'c',
+        name: 'runs of three steps, in process',
+        value: await rounds(stage, three, many),
+        unit: '/s',
+        target: { least: 150 },
+        floor,
+      },
     ]
   } finally {
     await runtime.stop()
@@ -78,13 +86,32 @@ async function throughHttp(stage: Stage): Promise<Figure[]> {
   try {
     const { one, three } = await outfit(stage, runtime.call)
     const many = async (id: string, count: number) => {
-      const { failed } = await load.run({ kind: 'load', target: runtime.target('runs.command', { id, command: 'start' }), width: WIDTH, count })
+      const { failed } = await load.run({
+        kind: 'load',
+        target: runtime.target('runs.command', { id, command: 'start' }),
+        width: WIDTH,
+        count,
+      })
       if (failed > 0) throw new Error(`${failed} starts failed`)
     }
     await measure(stage, one, 200, many)
     return [
-      { part: 'c', name: 'runs of one step, through HTTP', value: await rounds(stage, one, many), unit: '/s', target: { least: 300 }, floor },
-      { part: 'c', name: 'runs of three steps, through HTTP', value: await rounds(stage, three, many), unit: '/s', target: { least: 150 }, floor },
+      {
+        part: 'c',
+        name: 'runs of one step, through HTTP',
+        value: await rounds(stage, one, many),
+        unit: '/s',
+        target: { least: 300 },
+        floor,
+      },
+      {
+        part: 'c',
+        name: 'runs of three steps, through HTTP',
+        value: await rounds(stage, three, many),
+        unit: '/s',
+        target: { least: 150 },
+        floor,
+      },
     ]
   } finally {
     load.close()
@@ -96,7 +123,8 @@ type Many = (workflowId: string, count: number) => Promise<void>
 
 async function rounds(stage: Stage, workflowId: string, many: Many): Promise<number> {
   const got: number[] = []
-  for (let round = 0; round < (stage.options.quick ? 1 : 3); round++) got.push(await measure(stage, workflowId, stage.options.quick ? 600 : 2000, many))
+  for (let round = 0; round < (stage.options.quick ? 1 : 3); round++)
+    got.push(await measure(stage, workflowId, stage.options.quick ? 600 : 2000, many))
   return median(got)
 }
 

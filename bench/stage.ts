@@ -56,7 +56,9 @@ export async function openStage(options: Options): Promise<Stage> {
   const upstream = await helper('upstream.ts', [KEY])
   const { user, password, host, port, database } = server.connection
   const auth = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`
-  const url = host.startsWith('/') ? `postgres://${auth}@/${database}?host=${encodeURIComponent(host)}&port=${port}` : `postgres://${auth}@${host}:${port}/${database}`
+  const url = host.startsWith('/')
+    ? `postgres://${auth}@/${database}?host=${encodeURIComponent(host)}&port=${port}`
+    : `postgres://${auth}@${host}:${port}/${database}`
   const everyTenant = { ...server.connection, options: '-c ar.workspace=* -c ar.project=*' }
   const pool = new pg.Pool({ ...everyTenant, max: 2 })
   pool.on('error', () => undefined) // the server goes before its last connection has noticed
@@ -107,7 +109,9 @@ export interface Process {
 export async function ownProcess({ main, nodeArgs }: Options, flags: readonly string[]): Promise<Process> {
   const dataDir = flags[flags.indexOf('--data-dir') + 1] as string
   const patFile = join(dataDir, 'bench.pat')
-  const child = spawn(process.execPath, [...nodeArgs, main, 'start', ...flags, '--owner-pat-file', patFile, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...nodeArgs, main, 'start', ...flags, '--owner-pat-file', patFile, '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const ended = once(child, 'exit')
   const first = await Promise.race([once(child.stdout!, 'data'), ended.then(() => Promise.reject(new Error('the runtime did not start')))])
   const { url } = JSON.parse(String(first[0])) as { url: string }
@@ -121,7 +125,8 @@ export async function ownProcess({ main, nodeArgs }: Options, flags: readonly st
       return value
     })
     const headers = { authorization: `Bearer ${token}` }
-    if (method !== 'GET') return { method, url: url + filled, headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(rest) }
+    if (method !== 'GET')
+      return { method, url: url + filled, headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(rest) }
     return { method, url: `${url}${filled}?${new URLSearchParams(rest as Record<string, string>)}`, headers }
   }
   const call: Call = async (name, input) => {
@@ -154,7 +159,12 @@ export function generator(): { run: (job: Job) => Promise<Outcome>; close: () =>
 
 /** A connection, an instance of it, and two published workflows: one step, and three in a row. */
 export async function outfit(stage: Stage, call: Call) {
-  const connection = await call('connections.create', { display_name: 'bench', provider: 'http', service: 'bearer', credentials: { api_key: KEY } })
+  const connection = await call('connections.create', {
+    display_name: 'bench',
+    provider: 'http',
+    service: 'bearer',
+    credentials: { api_key: KEY },
+  })
   const instance = await call('instances.create', { slug: 'http', connection_id: connection.id, config: { base_url: stage.upstream } })
   const workflow = async (name: string, steps: number) => {
     const graph = {
@@ -171,7 +181,12 @@ export async function outfit(stage: Stage, call: Call) {
     await call('versions.publish', { id: made.id })
     return made.id as string
   }
-  return { connectionId: connection.id as string, instanceId: instance.id as string, one: await workflow('one', 1), three: await workflow('three', 3) }
+  return {
+    connectionId: connection.id as string,
+    instanceId: instance.id as string,
+    one: await workflow('one', 1),
+    three: await workflow('three', 3),
+  }
 }
 export const ARGS = { method: 'GET', path: '/items' }
 

@@ -4,7 +4,10 @@ import type { AddressInfo } from 'node:net'
 
 /** What the connection holds, and what the direct calls send. */
 const KEY = process.argv[2] ?? ''
-const ANSWER = JSON.stringify({ ok: true, items: [1, 2, 3].map((n) => ({ id: n, name: `item ${n}`, note: 'a small answer, as most are' })) })
+const ANSWER = JSON.stringify({
+  ok: true,
+  items: [1, 2, 3].map((n) => ({ id: n, name: `item ${n}`, note: 'a small answer, as most are' })),
+})
 const HEAD = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(ANSWER)) }
 
 const server = createServer((request, response) => {

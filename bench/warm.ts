@@ -28,8 +28,22 @@ export async function warmStart(options: Options): Promise<Figure[]> {
     }
     const floor = await floors(dataDir)
     return [
-      { part: 'd', name: 'warm start, until ready', value: median(starts), unit: 'ms', target: { most: 2000 }, floor: { name: 'an empty Node and PostgreSQL by itself', value: floor.start } },
-      { part: 'd', name: 'memory of the process at rest', value: median(memory), unit: 'MB', target: { most: 200 }, floor: { name: 'Node with one Hono route', value: floor.memory } },
+      {
+        part: 'd',
+        name: 'warm start, until ready',
+        value: median(starts),
+        unit: 'ms',
+        target: { most: 2000 },
+        floor: { name: 'an empty Node and PostgreSQL by itself', value: floor.start },
+      },
+      {
+        part: 'd',
+        name: 'memory of the process at rest',
+        value: median(memory),
+        unit: 'MB',
+        target: { most: 200 },
+        floor: { name: 'Node with one Hono route', value: floor.memory },
+      },
     ]
   } finally {
     rmSync(dataDir, { recursive: true, force: true })

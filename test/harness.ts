@@ -83,7 +83,11 @@ export interface TestRuntime extends AsyncDisposable {
 }
 
 /** Waits for `look` to give something true, at most `ms`. */
-export async function until<T>(look: () => T | Promise<T>, what: string, ms = 15_000): Promise<Exclude<T, false | null | undefined | '' | 0>> {
+export async function until<T>(
+  look: () => T | Promise<T>,
+  what: string,
+  ms = 15_000,
+): Promise<Exclude<T, false | null | undefined | '' | 0>> {
   for (const end = Date.now() + ms; ; ) {
     const found = await look()
     if (found) return found as Exclude<T, false | null | undefined | '' | 0>
@@ -127,9 +131,13 @@ export async function runtime(options: RuntimeOptions = {}): Promise<TestRuntime
   if (!options.demo) argv.push('--no-demo')
   for (const at of options.allowPrivate ?? []) argv.push('--allow-private', at.includes('://') ? new URL(at).host : at)
   const child = launch([...argv, ...(options.flags ?? [])], options)
-  let expected = false
+  // Until it is ready, whoever waits for that is told why.
+  let expected = true
   void child.exited.then(({ code, signal }) => {
-    if (!expected) process.stderr.write(`the runtime ended by itself (code ${code}, signal ${signal}) and had said:\n${child.said.stdout}${child.said.stderr}\n`)
+    if (!expected)
+      process.stderr.write(
+        `the runtime ended by itself (code ${code}, signal ${signal}) and had said:\n${child.said.stdout}${child.said.stderr}\n`,
+      )
   })
   const end = async (signal: NodeJS.Signals) => {
     expected = true
@@ -156,6 +164,7 @@ export async function runtime(options: RuntimeOptions = {}): Promise<TestRuntime
     throw error
   }
 
+  expected = false
   const pat = readFileSync(patFile, 'utf8').trim()
   const answers: Answer[] = []
   const api: TestRuntime['api'] = async (method, path, body, headers = {}) => {

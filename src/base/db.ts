@@ -3,6 +3,7 @@
  * transaction that has said whose rows it may see: PostgreSQL's row-level security does the rest (migrations/0001).
  */
 import { createHash } from 'node:crypto'
+import type { Writable } from 'node:stream'
 import { type Compilable, DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type RawBuilder } from 'kysely'
 import pg from 'pg'
 import { Fault } from './errors.ts'
@@ -16,6 +17,10 @@ export interface Scope {
 /** A kysely query, or a raw sql`…` text. */
 export type Query<O> = Compilable<O> | RawBuilder<O>
 
+/**
+ * Queries leave in the order in which they are asked, without waiting for the answers to earlier ones. One whose answer is of no
+ * interest need not be awaited: it takes part all the same, and its failure is the transaction's.
+ */
 export interface Tx {
   all<O>(query: Query<O>): Promise<O[]>
   /** The first row or undefined. */
@@ -27,6 +32,8 @@ export interface Tx {
 export interface Db {
   /** One transaction that sees one tenant's rows. */
   tx<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T>
+  /** The same for work that asks everything at once: the commit leaves in one packet with it. Resolves after the commit. */
+  once<T>(scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T>
   /** One transaction that sees every tenant's rows: only for the runtime's own chores. The reason is for the reader. */
   everyTenant<T>(reason: string, work: (tx: Tx) => Promise<T>): Promise<T>
   ping(): Promise<void>
@@ -67,16 +74,29 @@ const PING_MS = 3_000
 /** A peer that vanished is noticed after this and some probes more, and not after the system's two hours. */
 const KEEP_ALIVE_MS = 10_000
 
-/** The database went away or is going (class 08, 53, 57P0x; or no code at all), as opposed to: it refused a statement. */
+/** A process that is frozen in the middle of a transaction holds its locks no longer than this; our transactions never wait for anybody. */
+const STALLED_MS = 10_000
+
+/** The database went away or is going (class 08, 25P03, 53, 57P0x; or no code at all), as opposed to: it refused a statement. */
 function isAway(error: unknown): boolean {
   const { code, message = '' } = error as { code?: unknown; message?: string }
   if (error instanceof Fault) return false
-  if (typeof code === 'string') return /^(08|53|57P0)/.test(code) || /^E[A-Z]+$/.test(code)
+  if (typeof code === 'string') return /^(08|25P03|53|57P0)/.test(code) || /^E[A-Z]+$/.test(code)
   return /Connection terminated|connection error|not queryable|timeout exceeded/i.test(message)
 }
 
 /** What PostgreSQL says of U+0000, which its texts and its jsonb have not. We send nothing but UTF-8, so it can be nothing else. */
 const NOT_TEXT = new Set(['22021', '22P05'])
+
+/** in_failed_sql_transaction: says nothing but that an earlier statement failed. */
+const ABORTED = '25P02'
+
+/** What is sent until the event loop turns leaves in one write: a system call costs as much as a short statement. */
+function gather(client: pg.PoolClient): void {
+  const { stream } = (client as unknown as { connection: { stream: Writable } }).connection
+  stream.cork()
+  process.nextTick(() => stream.uncork())
+}
 
 /**
  * A database that cannot be reached, or is lost on the way, is Fault DEPENDENCY_UNAVAILABLE. Whether a commit that was lost on the
@@ -100,10 +120,17 @@ export function createDb(pool: pg.Pool): Db {
     }
     client.on('error', died)
     const sent: Promise<unknown>[] = []
+    /** The first failure is the cause; what comes after it only hears that the transaction is aborted. */
+    let failed: unknown
+    let over = false
     const send = (query: pg.QueryConfig) => {
+      if (over) throw new Error('a query was asked after the end of its transaction')
+      gather(client)
       const answer = client.query(query)
       sent.push(answer)
-      answer.catch(() => undefined)
+      answer.catch((error: unknown) => {
+        failed ??= error
+      })
       return answer
     }
     const ask = (query: Query<unknown>) => {
@@ -111,23 +138,31 @@ export function createDb(pool: pg.Pool): Db {
       const name = nameOf(sql)
       return send({ ...(name ? { name } : {}), text: sql, values: parameters as unknown[] })
     }
+    const heard = <T>(answer: Promise<T>): Promise<T> => {
+      answer.catch(() => undefined) // the transaction fails with it, whether anybody waits for it or not
+      return answer
+    }
     const tx: Tx = {
-      all: async <O>(query: Query<O>) => (await ask(query)).rows as O[],
-      first: async <O>(query: Query<O>) => (await ask(query)).rows[0] as O | undefined,
-      run: async (query) => (await ask(query)).rowCount ?? 0,
+      all: (query) => heard(ask(query).then((answer) => answer.rows)),
+      first: (query) => heard(ask(query).then((answer) => answer.rows[0])),
+      run: (query) => heard(ask(query).then((answer) => answer.rowCount ?? 0)),
     }
     try {
       // The connection is in pipeline mode: begin, scope and the first query leave in one packet.
       void send({ text: 'begin' })
       void send({ ...SET_SCOPE, values: [workspace, project] })
       const result = await work(tx)
+      over = true
+      gather(client)
       const commit = client.query('commit')
       commit.catch(() => undefined)
       await Promise.all(sent)
       const done = await commit
       if (done.command !== 'COMMIT') throw new Error('the transaction was rolled back by the database')
       return result
-    } catch (error) {
+    } catch (thrown) {
+      over = true
+      const error = (thrown as { code?: string }).code === ABORTED ? (failed ?? thrown) : thrown
       await client.query('rollback').catch((e: Error) => {
         broken = e
       })
@@ -143,6 +178,14 @@ export function createDb(pool: pg.Pool): Db {
 
   return {
     tx: ({ workspace, project }, work) => inTransaction(workspace, project, work),
+    async once<T>({ workspace, project }: Scope, work: (tx: Tx) => Promise<T>) {
+      let answer: Promise<T> | undefined
+      await inTransaction(workspace, project, async (tx) => {
+        answer = work(tx)
+        answer.catch(() => undefined) // the transaction fails with it
+      })
+      return answer as Promise<T>
+    },
     everyTenant: (_reason, work) => inTransaction('*', '*', work),
     async ping() {
       const late = Promise.withResolvers<never>()
@@ -163,6 +206,7 @@ export function openPool(connection: pg.PoolConfig, role: string | null, max: nu
     pipeline: true,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    idle_in_transaction_session_timeout: STALLED_MS,
     application_name: 'agentruntime',
   } as pg.PoolConfig)
   // An idle connection that dies is replaced by the pool; whoever uses it next meets a fresh one.

@@ -16,6 +16,8 @@ const MIGRATION_LOCK = 4_207_311
 
 export async function migrate(connection: pg.ClientConfig, directory: URL, log: (line: string) => void): Promise<{ role: string | null }> {
   const client = new pg.Client(connection)
+  // A connection that dies tells so in an event besides failing its query; unheard it would end the process.
+  client.on('error', () => undefined)
   try {
     await client.connect()
   } catch (cause) {
@@ -55,6 +57,12 @@ export async function migrate(connection: pg.ClientConfig, directory: URL, log: 
     const newer = [...done.keys()]
     if (newer.length > 0) throw new Fault('DEPENDENCY_UNAVAILABLE', `this database was written by a newer runtime (it has ${newer[0]})`)
     return { role: await appRole(client) }
+  } catch (cause) {
+    if (cause instanceof Fault || cause instanceof pg.DatabaseError) throw cause
+    throw new Fault('DEPENDENCY_UNAVAILABLE', 'the connection to the database was lost while it was being made ready', {
+      cause,
+      hint: 'Start again.',
+    })
   } finally {
     await client.end()
   }

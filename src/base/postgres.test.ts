@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts'
-import { findBinaries } from './postgres-binaries.ts'
+import { reachableBinaries } from '../../test/fakes/postgres-server.ts'
 import { findPlace } from './postgres-place.ts'
 import { childOptions, holderOf, MARK } from './postgres-process.ts'
 
@@ -163,7 +163,7 @@ describe('our own PostgreSQL', { timeout: PATIENCE_MS }, () => {
   async function bareServer(extra: string[]) {
     const { account } = findPlace(data, () => undefined)
     const args = ['-D', cluster, '-c', 'listen_addresses=', '-c', `unix_socket_directories=${join(place, 'socket')}`, ...extra]
-    const child = spawn(join(findBinaries().dir, 'bin', 'postgres'), args, {
+    const child = spawn(join(reachableBinaries(), 'postgres'), args, {
       ...childOptions(cluster, account),
       stdio: 'ignore',
       detached: true,

@@ -237,17 +237,12 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
 
     /** Instances by id and by the portable server name, with the profile that is active in an environment. */
     async forGraph(tx: Tx, ids: readonly string[], servers: readonly string[], environment: string) {
-      const found = ids.length > 0 ? await rows.someInstances(tx, ids) : []
-      for (const server of servers) {
-        if (server.startsWith(SERVER_URL)) found.push(...(await rows.byServer(tx, server.slice(SERVER_URL.length))))
-      }
-      const profiles =
-        found.length === 0
-          ? []
-          : await rows.profiles(
-              tx,
-              found.map((i) => i.id),
-            )
+      const [found, profiles]: [InstanceRow[], ProfileRow[]] =
+        ids.length > 0 ? await Promise.all([rows.someInstances(tx, ids), rows.profiles(tx, ids)]) : [[], []]
+      const slugs = servers.filter((url) => url.startsWith(SERVER_URL)).map((url) => url.slice(SERVER_URL.length))
+      const portable = (await Promise.all(slugs.map((slug) => rows.byServer(tx, slug)))).flat()
+      found.push(...portable)
+      if (portable.length > 0) profiles.push(...(await rows.profiles(tx, portable.map((i) => i.id))))
       return found.map((i) => {
         const active = profiles.find((p) => p.instance_id === i.id && p.environment === environment && p.is_active)
         return {

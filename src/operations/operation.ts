@@ -117,8 +117,9 @@ export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutpu
         rooms.db.tx(scope, async (tx) => {
           if (key) await claim(tx, scope, op.name, key, rooms.vault.fingerprint(scope.workspace, JSON.stringify(raw)))
           const result = await work(tx)
-          if (key) await rows.answer(tx, op.name, key, JSON.stringify(result))
-          if ('log' in op.audit) await note(tx, { action: op.audit.log, outcome: 'done', ...tell?.(result) })
+          // Neither is waited for: they leave together with the commit, so the audit log's head is locked for one round trip only.
+          if (key) void rows.answer(tx, op.name, key, JSON.stringify(result))
+          if ('log' in op.audit) void note(tx, { action: op.audit.log, outcome: 'done', ...tell?.(result) })
           acted = true
           return result
         }),

@@ -15,6 +15,14 @@ const APPLICATION_VERSION = '1'
 /** Small: a leg costs DBOS two short statements, and a pool of 40 was measured slower. */
 export const ENGINE_POOL = 6
 
+/**
+ * Processes launch their engine one after the other: two that make its tables at the same time end in a deadlock, or drop each
+ * other's half-made indexes. Any number that no other lock of ours has. Who has waited this long goes on all the same.
+ */
+const LAUNCH_LOCK = 4_207_313
+const LAUNCH_TURN_MS = 60_000
+const LAUNCH_AGAIN_MS = 100
+
 export interface Engine {
   launch(): Promise<void>
   /** Durable once it resolves: the leg runs here now, or after a crash wherever this executor's work goes on. */
@@ -52,7 +60,23 @@ export function createEngine(deps: { pool: pg.Pool; executorId: string; log: Log
   })
 
   return {
-    launch: () => DBOS.launch(),
+    async launch() {
+      const client = await deps.pool.connect()
+      const died = () => undefined // then the lock is gone too
+      client.on('error', died)
+      try {
+        // Asked for again and again: a session that waits for a lock has a snapshot, for which `create index concurrently` waits.
+        for (const until = performance.now() + LAUNCH_TURN_MS; performance.now() < until; ) {
+          if ((await client.query('select pg_try_advisory_lock($1) as mine', [LAUNCH_LOCK])).rows[0].mine) break
+          await new Promise((resolve) => setTimeout(resolve, LAUNCH_AGAIN_MS))
+        }
+        await DBOS.launch()
+      } finally {
+        await client.query('select pg_advisory_unlock($1)', [LAUNCH_LOCK]).catch(died)
+        client.removeListener('error', died)
+        client.release()
+      }
+    },
     async begin(runId, number) {
       await DBOS.startWorkflow(leg, { workflowID: `${runId}/${number}` })(runId, number)
     },

@@ -1,4 +1,5 @@
 /** Many tool calls, durable: workflows, their versions, and runs that survive a crash. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { fail } from '../base/errors.ts'
@@ -13,8 +14,8 @@ import { type LiveRun, live, takeOver } from './journal.ts'
 import { type Handle, type LegDeps, runLeg } from './leg.ts'
 import { type RunOptions, type RunRow, type RunStatus, rows } from './rows.ts'
 import { workflowRows } from './workflow-rows.ts'
-import { createLookout, type Times } from './lookout.ts'
-import { patiently } from './patience.ts'
+import { createLookout, TIMES, type Times } from './lookout.ts'
+import { patiently, within } from './patience.ts'
 import { refuseUnready } from './ready.ts'
 import { type RunFacts, showEvent, showRun, showStep } from './show.ts'
 import { type Change, createSteering, ENDED, type RunCommand, type Started } from './steer.ts'
@@ -37,8 +38,8 @@ const BEGIN_MS = 5_000
  * innocent neighbours wait a while, each for another time, so that the innocent get further before the next crash.
  */
 const SUSPECT_AFTER = 3
-const SUSPECT_WAIT_MS = 1_000
-const SUSPECT_WAIT_CAP_MS = 60_000
+/** So often the longest wait is doubled: from a second to about a minute. */
+const SUSPECT_DOUBLED = 6
 export { ENGINE_POOL } from './engine.ts'
 
 export interface StartInput {
@@ -71,7 +72,7 @@ export function createRuns(deps: {
   const line: (() => void)[] = []
   let busy = 0
   let closing = false
-  const closed = Promise.withResolvers<void>()
+  const down = new AbortController()
   /** Legs that this process has to do with, from their begin to their end; one run may have an old one and a new one. */
   const legs = new Map<string, number>()
   const held = (runId: string) => (legs.get(runId) ?? 0) > 0
@@ -89,10 +90,9 @@ export function createRuns(deps: {
       () => true,
       (error: Error) => log.warn({ run_id: runId, problem: error.message }, 'the engine could not be told of a leg'),
     )
-    if (!(await Promise.race([telling, wait(BEGIN_MS)]))) fresh.delete(runId)
+    if (!(await within(BEGIN_MS, telling))) fresh.delete(runId)
     count(runId, -1)
   }
-  const wait = (ms: number) => Promise.race([closed.promise, new Promise<void>((resolve) => setTimeout(resolve, ms).unref())])
 
   async function slot(): Promise<() => void> {
     if (busy >= MAX_LEGS) await new Promise<void>((resolve) => line.push(resolve))
@@ -131,7 +131,8 @@ export function createRuns(deps: {
     const row = await db.everyTenant('the engine knows only the id of a run', (tx) => rows.run(tx, runId))
     if (!row || row.leg !== leg || ENDED.includes(row.status)) return undefined
     const doubts = row.pickups - SUSPECT_AFTER
-    if (doubts >= 0) await wait(deps.random() * Math.min(SUSPECT_WAIT_CAP_MS, SUSPECT_WAIT_MS * 2 ** doubts))
+    const most = (deps.times?.suspectMs ?? TIMES.suspectMs) * 2 ** Math.min(doubts, SUSPECT_DOUBLED)
+    if (doubts >= 0) await sleep(deps.random() * most, undefined, { ref: false, signal: down.signal }).catch(() => undefined)
     return closing ? undefined : takeOver(db, { workspace: row.workspace_id, project: row.project_id }, runId, leg, now)
   }
 
@@ -162,14 +163,13 @@ export function createRuns(deps: {
       let begun: LiveRun | undefined
       return {
         write: async (tx) => {
-          const workflow = await workflows.must(tx, input.workflow_id)
+          const workflow = await workflows.head(tx, input.workflow_id)
           if (workflow.archived_at) fail('CONFLICT', `the workflow ${workflow.name} is archived`)
           if (workflow.latest_version === null)
             fail('NOT_PUBLISHED', `the workflow ${workflow.name} has no published version`, { hint: 'Publish it first.' })
           const graph = await graphOf(tx, workflow.id, workflow.latest_version)
           for (const id of [...(input.options.trigger_steps ?? []), ...(input.options.excluded_step_ids ?? [])])
             if (!graph.steps.some((s) => s.id === id)) fail('INVALID_INPUT', `the workflow has no step ${id}`)
-          await refuseUnready(tools, tx, graph, input.environment, input.options)
           const at = new Date(now())
           const row = {
             id: input.run_id ?? newId('run', at.getTime()),
@@ -189,12 +189,14 @@ export function createRuns(deps: {
             created_at: at,
             started_at: at,
           }
-          if ((await rows.insertRun(tx, row)) === 0) {
+          // Sent together: a refusal takes the row back with everything else.
+          const [made] = await Promise.all([rows.insertRun(tx, row), refuseUnready(tools, tx, graph, input.environment, input.options)])
+          if (made === 0) {
             const there = await rows.run(tx, row.id)
             if (!there || there.workflow_id !== workflow.id) fail('CONFLICT', `the run id ${row.id} is taken`)
             return { run_id: there.id, status: there.status, workflow_id: workflow.id, started_at: there.created_at.toISOString() }
           }
-          await rows.insertEvent(tx, scope, row.id, 1, {
+          void rows.insertEvent(tx, scope, row.id, 1, {
             event_type: 'run_started',
             at: at.toISOString(),
             data: { version: row.version, environment: row.environment, trigger: row.trigger },
@@ -272,7 +274,7 @@ export function createRuns(deps: {
     /** Nothing new starts; what is in flight is written down. What is open then goes on at the next start. */
     async close(): Promise<void> {
       closing = true
-      closed.resolve()
+      down.abort()
       lookout.stop()
       for (const handle of active.values()) handle.poke()
       const until = performance.now() + DRAIN_MS

@@ -148,8 +148,8 @@ const NO_PROGRESS: ReadonlySet<string> = new Set(['step_started', 'state_changed
  */
 export async function write(db: Db, run: LiveRun, pending: Pending, change: Omit<RunChange, 'command' | 'progress'>): Promise<void> {
   const expected = run.lastSeq + pending.events.length
-  const command = await db.tx(run.scope, async (tx) => {
-    const done = await rows.write(
+  const done = await db.once(run.scope, (tx) =>
+    rows.write(
       tx,
       run.scope,
       { runId: run.id, fence: run.fence, lastSeq: run.lastSeq },
@@ -157,14 +157,15 @@ export async function write(db: Db, run: LiveRun, pending: Pending, change: Omit
       pending.events,
       [...pending.steps.values()],
       pending.calls,
-    )
-    if (done) return done.command
+    ),
+  )
+  if (done) run.command = done.command
+  else {
     // The very same write may have been committed before the answer was lost (the connection was cut after COMMIT).
-    const row = await rows.run(tx, run.id)
+    const row = await db.tx(run.scope, (tx) => rows.run(tx, run.id))
     if (row?.fence !== run.fence || row.last_seq !== expected) throw new Superseded(`run ${run.id} is worked on by somebody else`)
-    return row.command
-  })
-  run.command = command
+    run.command = row.command
+  }
   run.lastSeq = expected
   run.status = change.status
 }

@@ -22,8 +22,10 @@ export interface Times {
    */
   leaseMs: number
   renewMs: number
+  /** A run that was picked up in vain often waits this long before it is taken up once more, doubled with each time, and cut by chance. */
+  suspectMs: number
 }
-const TIMES: Times = { reconcileMs: 15_000, startingMs: 5_000, commandsMs: 1_000, leaseMs: 15_000, renewMs: 3_000 }
+export const TIMES: Times = { reconcileMs: 15_000, startingMs: 5_000, commandsMs: 1_000, leaseMs: 15_000, renewMs: 3_000, suspectMs: 1_000 }
 /** Open runs looked at in one round. */
 const OPEN_AT_ONCE = 2_000
 

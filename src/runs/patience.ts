@@ -19,3 +19,10 @@ export async function patiently<T>(deps: { now: () => number; log: Logger }, run
     }
   }
 }
+
+/** What `work` gives if it is there in time, else undefined; the work itself goes on. */
+export async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => late.resolve(undefined), ms)
+  return Promise.race([work, late.promise]).finally(() => clearTimeout(timer))
+}

@@ -40,6 +40,9 @@ export const workflowRows = {
         .returningAll(),
     ),
   workflow: (tx: Tx, id: string) => tx.first(q.selectFrom('workflows').selectAll().where('id', '=', id)),
+  /** What a start needs: not the draft, which may be large. */
+  head: (tx: Tx, id: string) =>
+    tx.first(q.selectFrom('workflows').select(['id', 'name', 'latest_version', 'archived_at']).where('id', '=', id)),
   lockWorkflow: (tx: Tx, id: string) => tx.first(q.selectFrom('workflows').selectAll().where('id', '=', id).forUpdate()),
   workflows: (tx: Tx, f: { limit: number; before: string | null; q?: string | undefined }) => {
     let query = q.selectFrom('workflows').selectAll().where('archived_at', 'is', null).orderBy('id', 'desc').limit(f.limit)

@@ -59,6 +59,7 @@ export function createWorkflows(deps: { tools: Tools; findStored: FindStored; no
 
   return {
     must,
+    head: async (tx: Tx, id: string) => (await rows.head(tx, id)) ?? fail('NOT_FOUND', `there is no workflow ${id}`),
     check,
 
     async create(

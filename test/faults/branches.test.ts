@@ -16,7 +16,10 @@ beforeEach(() => {
 
 const arrived = (path: string, times = 1) => until(() => upstream.of(path).length >= times, `${path} to arrive ${times} times`)
 const completed = (ar: TestRuntime, workflow: string, step: string) =>
-  until(async () => (await summary(ar, workflow, '1')).steps.find((s) => s.step_id === step)?.state === 'completed', `${step} to be in the books`)
+  until(
+    async () => (await summary(ar, workflow, '1')).steps.find((s) => s.step_id === step)?.state === 'completed',
+    `${step} to be in the books`,
+  )
 const say = (ar: TestRuntime, workflow: string, step: string, outcome: Answer, result?: unknown) =>
   ar.api('POST', `/v1/workflows/${workflow}/runs/run-1/steps/${step}/resolve`, { outcome, ...(result === undefined ? {} : { result }) })
 
@@ -32,70 +35,79 @@ describe('two branches of different speed', () => {
   it.each([
     { fast: 'a', slow: 'b' },
     { fast: 'b', slow: 'a' },
-  ])('[runs.crash-safe] [runs.no-repeat] [runs.same-key] branch $fast is done and $slow in flight: only what was in flight is called again', async ({ fast, slow }) => {
-    const steps = branches('GET')
-    await using first = await runtime(withFaults(upstream, []))
-    const workflow = await publish(first, upstream, steps)
-    upstream.hold(new RegExp(`/${slow}1$`))
-    await start(first, workflow, '1')
-    await completed(first, workflow, `${fast}2`)
-    await arrived(`/1/${slow}1`)
-    await first.kill()
-    upstream.release()
+  ])(
+    '[runs.crash-safe] [runs.no-repeat] [runs.same-key] branch $fast is done and $slow in flight: only what was in flight is called again',
+    async ({ fast, slow }) => {
+      const steps = branches('GET')
+      await using first = await runtime(withFaults(upstream, []))
+      const workflow = await publish(first, upstream, steps)
+      upstream.hold(new RegExp(`/${slow}1$`))
+      await start(first, workflow, '1')
+      await completed(first, workflow, `${fast}2`)
+      await arrived(`/1/${slow}1`)
+      await first.kill()
+      upstream.release()
 
-    const second = await first.again()
-    try {
-      expect(await settled(second, workflow, ['1'])).toMatchObject([{ status: 'completed' }])
-      const counts = Object.fromEntries(steps.map((s) => [s.id, upstream.of(`/1/${s.id}`).length]))
-      expect(counts).toEqual({ a1: 1, a2: 1, b1: 1, b2: 1, both: 1, [`${slow}1`]: 2 })
-      checkBooks(await books(first.connection!), upstream, steps)
-    } finally {
-      await second.stop()
-    }
-  })
+      const second = await first.again()
+      try {
+        expect(await settled(second, workflow, ['1'])).toMatchObject([{ status: 'completed' }])
+        const counts = Object.fromEntries(steps.map((s) => [s.id, upstream.of(`/1/${s.id}`).length]))
+        expect(counts).toEqual({ a1: 1, a2: 1, b1: 1, b2: 1, both: 1, [`${slow}1`]: 2 })
+        checkBooks(await books(first.connection!), upstream, steps)
+      } finally {
+        await second.stop()
+      }
+    },
+  )
 
   it.each([
     { fast: 'a', slow: 'b' },
     { fast: 'b', slow: 'a' },
-  ])('[runs.outcome-unknown] a write of $slow is in flight: it is not called again, $fast goes on, and a person is asked', async ({ fast, slow }) => {
-    const steps = branches('POST')
-    await using first = await runtime(withFaults(upstream, []))
-    const workflow = await publish(first, upstream, steps)
-    upstream.hold(new RegExp(`/(${slow}1|${fast}2)$`))
-    await start(first, workflow, '1')
-    await arrived(`/1/${slow}1`)
-    await arrived(`/1/${fast}2`)
-    await first.kill()
+  ])(
+    '[runs.outcome-unknown] a write of $slow is in flight: it is not called again, $fast goes on, and a person is asked',
+    async ({ fast, slow }) => {
+      const steps = branches('POST')
+      await using first = await runtime(withFaults(upstream, []))
+      const workflow = await publish(first, upstream, steps)
+      upstream.hold(new RegExp(`/(${slow}1|${fast}2)$`))
+      await start(first, workflow, '1')
+      await arrived(`/1/${slow}1`)
+      await arrived(`/1/${fast}2`)
+      await first.kill()
 
-    const second = await first.again()
-    try {
-      // The read of the other branch is under way again, and still held: whoever answers now would cut it off.
-      await arrived(`/1/${fast}2`, 2)
-      await until(async () => (await summary(second, workflow, '1')).steps.find((s) => s.step_id === `${slow}1`)?.state === 'unknown', 'unknown')
-      expect(await say(second, workflow, `${slow}1`, 'done')).toMatchObject({ status: 409, body: { code: 'CONFLICT' } })
-      upstream.release()
-      expect(await settled(second, workflow, ['1'])).toMatchObject([
-        { status: 'running', waiting_on: [{ kind: 'outcome_unknown', step_id: `${slow}1` }] },
-      ])
-      // Another start leaves it as it is: parked is parked.
-      await second.stop()
-      const third = await second.again()
+      const second = await first.again()
       try {
-        expect(await settled(third, workflow, ['1'])).toMatchObject([{ status: 'running', waiting_on: [{ step_id: `${slow}1` }] }])
-        expect((await say(third, workflow, `${slow}1`, 'done', { said: 'by a person' })).status).toBe(200)
-        expect(await settled(third, workflow, ['1'])).toMatchObject([{ status: 'completed' }])
-        const context = await third.ok('GET', `/v1/workflows/${workflow}/runs/run-1/context`)
-        expect(context.steps[`${slow}1`].result).toEqual({ said: 'by a person' })
-        expect(upstream.of(`/1/${slow}1`)).toHaveLength(1)
-        checkBooks(await books(first.connection!), upstream, steps)
-        await auditVerifies(third)
+        // The read of the other branch is under way again, and still held: whoever answers now would cut it off.
+        await arrived(`/1/${fast}2`, 2)
+        await until(
+          async () => (await summary(second, workflow, '1')).steps.find((s) => s.step_id === `${slow}1`)?.state === 'unknown',
+          'unknown',
+        )
+        expect(await say(second, workflow, `${slow}1`, 'done')).toMatchObject({ status: 409, body: { code: 'CONFLICT' } })
+        upstream.release()
+        expect(await settled(second, workflow, ['1'])).toMatchObject([
+          { status: 'running', waiting_on: [{ kind: 'outcome_unknown', step_id: `${slow}1` }] },
+        ])
+        // Another start leaves it as it is: parked is parked.
+        await second.stop()
+        const third = await second.again()
+        try {
+          expect(await settled(third, workflow, ['1'])).toMatchObject([{ status: 'running', waiting_on: [{ step_id: `${slow}1` }] }])
+          expect((await say(third, workflow, `${slow}1`, 'done', { said: 'by a person' })).status).toBe(200)
+          expect(await settled(third, workflow, ['1'])).toMatchObject([{ status: 'completed' }])
+          const context = await third.ok('GET', `/v1/workflows/${workflow}/runs/run-1/context`)
+          expect(context.steps[`${slow}1`].result).toEqual({ said: 'by a person' })
+          expect(upstream.of(`/1/${slow}1`)).toHaveLength(1)
+          checkBooks(await books(first.connection!), upstream, steps)
+          await auditVerifies(third)
+        } finally {
+          await third.stop()
+        }
       } finally {
-        await third.stop()
+        await second.kill()
       }
-    } finally {
-      await second.kill()
-    }
-  })
+    },
+  )
 })
 
 describe('a lost call that may not be repeated', () => {

@@ -22,7 +22,13 @@ const STEPS: Step[] = [
 ]
 const RUNS = ['1', '2', '3', '4', '5', '6']
 
-const POINTS = ['runs.journal.before_write', 'runs.journal.after_write', 'runs.step.before_call', 'runs.step.after_call', 'runs.start.before_engine']
+const POINTS = [
+  'runs.journal.before_write',
+  'runs.journal.after_write',
+  'runs.step.before_call',
+  'runs.step.after_call',
+  'runs.start.before_engine',
+]
 
 describe.each(POINTS)('killed at %s', (point) => {
   // The first pass, and one in the middle of six runs.
@@ -51,6 +57,22 @@ describe.each(POINTS)('killed at %s', (point) => {
       }
     },
   )
+})
+
+it('[runs.crash-safe] [runs.no-repeat] a leg that breaks at any of the points is begun again, and the process lives', async () => {
+  upstream.calls.length = 0
+  const names = POINTS.map((_, i) => String(i))
+  const harms = POINTS.flatMap((point, i) =>
+    (point.startsWith('runs.start') ? [1] : [1, 4]).map((pass) => ({ point, pass, act: 'throw' as const, run: `run-${i}` })),
+  )
+  await using ar = await runtime(withFaults(upstream, harms, { reconcileMs: 200, startingMs: 100 }))
+  const workflow = await publish(ar, upstream, STEPS)
+  for (const n of names) await start(ar, workflow, n)
+  const asked = await resolveAll(ar, workflow, names, () => 'retry')
+  for (const at of asked) expect(at).toMatch(/\/(write|other)$/)
+  for (const n of names) expect(await summary(ar, workflow, n)).toMatchObject({ status: 'completed' })
+  checkBooks(await books(ar.connection!), upstream, STEPS)
+  await auditVerifies(ar)
 })
 
 describe('fault points', () => {

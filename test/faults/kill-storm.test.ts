@@ -64,7 +64,14 @@ async function storm(options: RuntimeOptions, runs: number, kills: number, seed:
     for (let i = 0; i < kills; i++) {
       // Half of them at once, and some more in each life, so that there is always something in flight.
       const next = names.slice(0, Math.ceil(((i + kills) * runs) / (2 * kills - 1))).filter((n) => !told.has(n))
-      const starting = Promise.all(next.map((n) => start(ar, workflowOf(n), n).then((a) => a.status === 202 && told.add(n), () => false)))
+      const starting = Promise.all(
+        next.map((n) =>
+          start(ar, workflowOf(n), n).then(
+            (a) => a.status === 202 && told.add(n),
+            () => false,
+          ),
+        ),
+      )
       await new Promise((resolve) => setTimeout(resolve, 200 + random() * 1_500))
       await kill(ar)
       await starting
@@ -94,7 +101,9 @@ it('[runs.crash-safe] [runs.no-repeat] [runs.outcome-unknown] [runs.same-key] 20
     for (const run of all.runs) expect(run, `seed ${seed}`).toMatchObject({ status: 'completed' })
     for (const run of all.runs) checkBooks({ ...all, runs: [run] }, upstream, shapeOf(run.id.slice(4)))
     const writes = upstream.calls.filter((c) => c.method === 'POST').length
-    console.info(`seed ${seed}: ${upstream.calls.length} calls, ${writes} writes, ${asked} of unknown outcome, one run was taken up ${Math.max(...all.runs.map((r) => r.fence))} times`)
+    console.info(
+      `seed ${seed}: ${upstream.calls.length} calls, ${writes} writes, ${asked} of unknown outcome, one run was taken up ${Math.max(...all.runs.map((r) => r.fence))} times`,
+    )
     expect(asked, 'the storm was no storm').toBeGreaterThan(0)
   } finally {
     await ar.stop()
@@ -116,7 +125,8 @@ it('[runs.crash-safe] the same with a PostgreSQL of our own, which is killed too
       expect(found.items).toHaveLength(20)
       const mine = found.items.find((r: { run_id: string }) => r.run_id === `run-${i}`)
       expect(mine, `seed ${seed}`).toMatchObject({ status: 'completed' })
-      for (const step of shapeOf(String(i))) expect(upstream.of(`/${i}/${step.id}`).length).toBeLessThanOrEqual(step.method === 'POST' ? 1 : 5)
+      for (const step of shapeOf(String(i)))
+        expect(upstream.of(`/${i}/${step.id}`).length).toBeLessThanOrEqual(step.method === 'POST' ? 1 : 5)
     }
   } finally {
     await ar.stop()

@@ -9,13 +9,18 @@ import type { Call, Upstream } from './upstream.ts'
 export interface Harm {
   point: string
   pass: number | 'every'
-  act: 'kill' | 'throw' | 'hang'
+  act: 'kill' | 'throw'
   run?: string
 }
 
 const MAIN = new URL('runtime-with-faults.ts', import.meta.url).pathname
 
-export const withFaults = (upstream: Upstream, harms: readonly Harm[], times?: Partial<Times>, more: RuntimeOptions = {}): RuntimeOptions => ({
+export const withFaults = (
+  upstream: Upstream,
+  harms: readonly Harm[],
+  times?: Partial<Times>,
+  more: RuntimeOptions = {},
+): RuntimeOptions => ({
   allowPrivate: [upstream.url],
   main: MAIN,
   ...more,
@@ -38,7 +43,11 @@ export async function publish(ar: TestRuntime, upstream: Upstream, steps: readon
     service: 'bearer',
     credentials: { api_key: 'key-of-the-counting-api' },
   })
-  const instance = await ar.ok('POST', '/v1/mcp/instances', { slug: 'http', connection_id: connection.id, config: { base_url: upstream.url } })
+  const instance = await ar.ok('POST', '/v1/mcp/instances', {
+    slug: 'http',
+    connection_id: connection.id,
+    config: { base_url: upstream.url },
+  })
   const graph = {
     steps: steps.map((s) => ({
       id: s.id,
@@ -90,7 +99,13 @@ export async function settled(ar: TestRuntime, workflow: string, runs: readonly 
 
 export type Answer = 'done' | 'retry' | 'failed'
 /** Says how each unknown call ended until no run waits any more. Returns what was asked: `run/step`. */
-export async function resolveAll(ar: TestRuntime, workflow: string, runs: readonly string[], say: (at: string) => Answer, ms?: number): Promise<string[]> {
+export async function resolveAll(
+  ar: TestRuntime,
+  workflow: string,
+  runs: readonly string[],
+  say: (at: string) => Answer,
+  ms?: number,
+): Promise<string[]> {
   const asked: string[] = []
   for (;;) {
     const waiting = (await settled(ar, workflow, runs, ms)).filter((s) => !ended(s))
@@ -159,14 +174,23 @@ export function checkBooks({ events, calls, runs }: Books, upstream: Upstream, s
   for (const run of runs) {
     const mine = events.filter((e) => e.run_id === run.id)
     const story = `${run.id}: ${mine.map((e) => `${e.event_type}${e.step_id ? ` ${e.step_id}#${e.attempt}` : ''}`).join(', ')}`
-    expect(mine.map((e) => e.seq), story).toEqual(Array.from({ length: run.last_seq }, (_, i) => i + 1))
+    expect(
+      mine.map((e) => e.seq),
+      story,
+    ).toEqual(Array.from({ length: run.last_seq }, (_, i) => i + 1))
     if (!['completed', 'failed', 'stopped'].includes(run.status)) expect.fail(`${story} has not ended`)
-    expect(mine.filter((e) => e.event_type === 'run_started'), story).toHaveLength(1)
+    expect(
+      mine.filter((e) => e.event_type === 'run_started'),
+      story,
+    ).toHaveLength(1)
     for (const step of steps) {
       const path = `/${run.id.slice(4)}/${step.id}`
       const told = mine.filter((e) => e.step_id === step.id)
       const final = told.findIndex((e) => FINAL.includes(e.event_type))
-      expect(told.filter((e) => FINAL.includes(e.event_type)), `${story}: final events of ${step.id}`).toHaveLength(1)
+      expect(
+        told.filter((e) => FINAL.includes(e.event_type)),
+        `${story}: final events of ${step.id}`,
+      ).toHaveLength(1)
       expect(final, `${story}: nothing of ${step.id} after its end`).toBe(told.length - 1)
       const starts = told.filter((e) => e.event_type === 'step_started')
       const unknowns = told.filter((e) => e.event_type === 'step_waiting').length
@@ -181,12 +205,20 @@ export function checkBooks({ events, calls, runs }: Books, upstream: Upstream, s
         keys.set(path, key)
       }
       if (step.method === 'GET') continue
-      expect(starts.filter((e) => e.data.recovered), `${story}: ${step.id} started again by itself`).toEqual([])
+      expect(
+        starts.filter((e) => e.data.recovered),
+        `${story}: ${step.id} started again by itself`,
+      ).toEqual([])
       expect(new Set(starts.map((e) => e.attempt)).size, `${story}: one start for each attempt of ${step.id}`).toBe(starts.length)
-      expect(arrived.every((c) => c.key !== null), `${story}: ${step.id} has its key`).toBe(true)
+      expect(
+        arrived.every((c) => c.key !== null),
+        `${story}: ${step.id} has its key`,
+      ).toBe(true)
       // What arrived is recorded, or a person was asked about it.
       expect(arrived.length - recorded.length, `${story}: ${step.id} arrived ${arrived.length} times`).toBeLessThanOrEqual(unknowns)
-      expect(arrived.length, `${story}: ${step.id} was recorded and never arrived`).toBeGreaterThanOrEqual(recorded.filter((c) => c.outcome === 'ok').length)
+      expect(arrived.length, `${story}: ${step.id} was recorded and never arrived`).toBeGreaterThanOrEqual(
+        recorded.filter((c) => c.outcome === 'ok').length,
+      )
     }
   }
   expect(new Set(keys.values()).size, 'no two steps share a key').toBe(keys.size)

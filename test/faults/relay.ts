@@ -19,7 +19,13 @@ export interface Relay {
 
 export async function startRelay(): Promise<Relay> {
   const { connection, drop } = await emptyDatabase()
-  const { host, port, user, password, database } = connection as { host: string; port: number; user: string; password: string; database: string }
+  const { host, port, user, password, database } = connection as {
+    host: string
+    port: number
+    user: string
+    password: string
+    database: string
+  }
   const target = host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port }
   const pairs = new Set<[Socket, Socket]>()
   let state: 'open' | 'cut' | 'silent' = 'open'

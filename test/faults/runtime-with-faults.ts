@@ -16,9 +16,9 @@ const fault: Deps['fault'] = (point, about) => {
     if (harm.point !== point || (harm.run !== undefined && harm.run !== about)) continue
     passes[i] = (passes[i] as number) + 1
     if (harm.pass !== 'every' && harm.pass !== passes[i]) continue
-    if (harm.act === 'kill') process.kill(process.pid, 'SIGKILL')
     if (harm.act === 'throw') throw new Error(`fault at ${point}`)
-    return new Promise(() => undefined) // hangs; a process that is being killed gets no further than this either
+    process.kill(process.pid, 'SIGKILL')
+    return new Promise(() => undefined) // what is being killed gets no further than this
   }
 }
 

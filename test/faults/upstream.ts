@@ -28,7 +28,12 @@ export async function startUpstream(): Promise<Upstream> {
   let waiting: (() => void)[] = []
   const server = createServer((request, response) => {
     request.resume()
-    const call = { method: request.method ?? '', path: request.url ?? '', key: (request.headers['idempotency-key'] as string) ?? null, at: Date.now() }
+    const call = {
+      method: request.method ?? '',
+      path: request.url ?? '',
+      key: (request.headers['idempotency-key'] as string) ?? null,
+      at: Date.now(),
+    }
     calls.push(call)
     const answer = () => send(response, call)
     if (held?.test(call.path)) waiting.push(answer)

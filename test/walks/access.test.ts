@@ -57,19 +57,35 @@ describe('row-level security', () => {
 
   it('[access.rls] without any WHERE a transaction of one tenant sees no row of another', async () => {
     await using scenes = await behindTheScenes(rt)
-    const names = await scenes.rows("select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'workspace_id'")
+    const names = await scenes.rows(
+      "select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'workspace_id'",
+    )
     const scope = { workspace: other.workspace, project: other.project }
     const filled: string[] = []
     for (const { name } of names) {
       const all = await scenes.rows(`select distinct workspace_id as it from ${name}`)
       const seen = await db.tx(scope, (tx) => tx.all<{ it: string }>(sql`select distinct workspace_id as it from ${sql.table(name)}`))
-      expect(seen.map((r) => r.it).filter((it) => it !== other.workspace), name).toEqual([])
+      expect(
+        seen.map((r) => r.it).filter((it) => it !== other.workspace),
+        name,
+      ).toEqual([])
       if (all.length === 2) {
         expect(seen, name).toHaveLength(1) // there is something to hide, and something to see
         filled.push(name)
       }
     }
-    for (const name of ['connections', 'sealed', 'runs', 'run_events', 'run_steps', 'workflows', 'profiles', 'pats', 'audit_entries', 'tool_calls'])
+    for (const name of [
+      'connections',
+      'sealed',
+      'runs',
+      'run_events',
+      'run_steps',
+      'workflows',
+      'profiles',
+      'pats',
+      'audit_entries',
+      'tool_calls',
+    ])
       expect(filled).toContain(name)
     // Nor may it write there.
     for (const statement of ["update connections set name = 'x'", 'delete from workflow_versions'])
@@ -77,7 +93,9 @@ describe('row-level security', () => {
     const names2 = await scenes.rows('select name from connections where workspace_id <> $1', [other.workspace])
     expect(names2.map((r) => r.name)).toEqual(['Mine'])
     expect(await scenes.rows('select 1 from workflow_versions where workspace_id <> $1', [other.workspace])).toHaveLength(1)
-    const insert = db.tx(scope, (tx) => tx.run(sql`insert into members (workspace_id, user_id, role) select ${'ws_elsewhere'}, id, 'owner' from users limit 1`))
+    const insert = db.tx(scope, (tx) =>
+      tx.run(sql`insert into members (workspace_id, user_id, role) select ${'ws_elsewhere'}, id, 'owner' from users limit 1`),
+    )
     await expect(insert).rejects.toThrow(/row-level security/)
   })
 
@@ -91,9 +109,11 @@ describe('row-level security', () => {
 
   it('[access.app-role] the working role owns nothing, is no superuser, cannot step around policies nor change the past', async () => {
     await using scenes = await behindTheScenes(rt)
-    expect(await scenes.rows('select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolcanlogin from pg_roles where rolname = $1', [APP_ROLE])).toEqual([
-      { rolsuper: false, rolbypassrls: false, rolcreaterole: false, rolcreatedb: false, rolcanlogin: false },
-    ])
+    expect(
+      await scenes.rows('select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolcanlogin from pg_roles where rolname = $1', [
+        APP_ROLE,
+      ]),
+    ).toEqual([{ rolsuper: false, rolbypassrls: false, rolcreaterole: false, rolcreatedb: false, rolcanlogin: false }])
     expect(await scenes.rows('select relname from pg_class where relowner = $1::regrole', [APP_ROLE])).toEqual([])
     const [me] = await db.everyTenant('who am I', (tx) => tx.all<{ it: string }>(sql`select current_user as it`))
     expect(me?.it).toBe(APP_ROLE)
@@ -106,7 +126,10 @@ describe('row-level security', () => {
       'select * from schema_migrations',
       'create table mine (id int)',
     ])
-      await expect(db.everyTenant('a test of rights', (tx) => tx.run(sql.raw(statement))), statement).rejects.toThrow(/permission denied|must be owner/)
+      await expect(
+        db.everyTenant('a test of rights', (tx) => tx.run(sql.raw(statement))),
+        statement,
+      ).rejects.toThrow(/permission denied|must be owner/)
   })
 })
 
@@ -129,7 +152,8 @@ describe('the audit chain', () => {
       await scenes.rows('alter table audit_entries enable trigger audit_append_only')
     }
   }
-  const rehash = 'hash = sha256((select p.hash from audit_entries p where p.workspace_id = $W and p.seq = 1) || int8send(2::int8) || convert_to(entry, $$UTF8$$))'
+  const rehash =
+    'hash = sha256((select p.hash from audit_entries p where p.workspace_id = $W and p.seq = 1) || int8send(2::int8) || convert_to(entry, $$UTF8$$))'
 
   it('[audit.append-only] the trigger stops even the owner of the table', async () => {
     await using scenes = await behindTheScenes(rt)
@@ -138,14 +162,60 @@ describe('the audit chain', () => {
   })
 
   it.each([
-    ['an edited entry', ["update audit_entries set entry = replace(entry, 'done', 'gone') where workspace_id = $W and seq = 2"], 2, /was changed/],
-    ['an edited entry with a hash of its own', [`update audit_entries set entry = replace(entry, 'done', 'gone'), ${rehash} where workspace_id = $W and seq = 2`.replace('convert_to(entry', "convert_to(replace(entry, 'done', 'gone')")], 3, /was changed/],
+    [
+      'an edited entry',
+      ["update audit_entries set entry = replace(entry, 'done', 'gone') where workspace_id = $W and seq = 2"],
+      2,
+      /was changed/,
+    ],
+    [
+      'an edited entry with a hash of its own',
+      [
+        `update audit_entries set entry = replace(entry, 'done', 'gone'), ${rehash} where workspace_id = $W and seq = 2`.replace(
+          'convert_to(entry',
+          "convert_to(replace(entry, 'done', 'gone')",
+        ),
+      ],
+      3,
+      /was changed/,
+    ],
     ['an edited column', ["update audit_entries set actor = 'nobody' where workspace_id = $W and seq = 3"], 3, /column actor/],
     ['a deleted entry', ['delete from audit_entries where workspace_id = $W and seq = 3'], 3, /missing/],
-    ['two entries in each other’s place', ['update audit_entries set seq = -2 where workspace_id = $W and seq = 2', 'update audit_entries set seq = 2 where workspace_id = $W and seq = 3', 'update audit_entries set seq = 3 where workspace_id = $W and seq = -2'], 2, /its place/],
-    ['an entry put in between', ['update audit_entries set seq = seq + 1000 where workspace_id = $W and seq > 2', 'insert into audit_entries select workspace_id, 3, at, actor, action, target, project_id, entry, hash from audit_entries where workspace_id = $W and seq = 2', 'update audit_entries set seq = seq - 999 where workspace_id = $W and seq > 1000'], 3, /was changed/],
-    ['a tail that was cut', ['delete from audit_entries where workspace_id = $W and seq = (select seq from audit_heads where workspace_id = $W)'], 0, /tail was cut/],
-    ['a cut tail with a head set back', ['delete from audit_entries where workspace_id = $W and seq = (select seq from audit_heads where workspace_id = $W)', 'update audit_heads set seq = seq - 1 where workspace_id = $W'], 0, /head does not match/],
+    [
+      'two entries in each other’s place',
+      [
+        'update audit_entries set seq = -2 where workspace_id = $W and seq = 2',
+        'update audit_entries set seq = 2 where workspace_id = $W and seq = 3',
+        'update audit_entries set seq = 3 where workspace_id = $W and seq = -2',
+      ],
+      2,
+      /its place/,
+    ],
+    [
+      'an entry put in between',
+      [
+        'update audit_entries set seq = seq + 1000 where workspace_id = $W and seq > 2',
+        'insert into audit_entries select workspace_id, 3, at, actor, action, target, project_id, entry, hash from audit_entries where workspace_id = $W and seq = 2',
+        'update audit_entries set seq = seq - 999 where workspace_id = $W and seq > 1000',
+      ],
+      3,
+      /was changed/,
+    ],
+    [
+      'a tail that was cut',
+      ['delete from audit_entries where workspace_id = $W and seq = (select seq from audit_heads where workspace_id = $W)'],
+      0,
+      /tail was cut/,
+    ],
+    [
+      'a cut tail with a head set back',
+      [
+        'delete from audit_entries where workspace_id = $W and seq = (select seq from audit_heads where workspace_id = $W)',
+        'update audit_heads set seq = seq - 1 where workspace_id = $W',
+      ],
+      0,
+      /head does not match/,
+    ],
     ['a log that was emptied', ['delete from audit_entries where workspace_id = $W'], 0, /tail was cut/],
   ])('[audit.tamper] finds %s', async (_name, statements, seq, says) => {
     const verdict = await tampered(...statements)
@@ -168,7 +238,9 @@ describe('the audit chain', () => {
       'run.commanded',
       'pat.created',
     ])
-    expect(items.every((i: { actor: string; entry: { request_id: string } }) => /^pat:/.test(i.actor) && /^req_/.test(i.entry.request_id))).toBe(true)
+    expect(
+      items.every((i: { actor: string; entry: { request_id: string } }) => /^pat:/.test(i.actor) && /^req_/.test(i.entry.request_id)),
+    ).toBe(true)
   })
 })
 
@@ -215,9 +287,18 @@ describe('tokens and roles', () => {
     const make = async (name: string, workspaceRole: string, projectRole: string | null) => {
       const user = `user_${name}`
       await scenes.rows('insert into users (id, email, name) values ($1, $1, $1)', [user])
-      await scenes.rows('insert into members (workspace_id, user_id, role) values ($1, $2, $3)', [project?.workspace_id, user, workspaceRole])
+      await scenes.rows('insert into members (workspace_id, user_id, role) values ($1, $2, $3)', [
+        project?.workspace_id,
+        user,
+        workspaceRole,
+      ])
       if (projectRole)
-        await scenes.rows('insert into project_members (workspace_id, project_id, user_id, role) values ($1, $2, $3, $4)', [project?.workspace_id, project?.id, user, projectRole])
+        await scenes.rows('insert into project_members (workspace_id, project_id, user_id, role) values ($1, $2, $3, $4)', [
+          project?.workspace_id,
+          project?.id,
+          user,
+          projectRole,
+        ])
       const { id, token } = await rt.ok('POST', '/v1/pats', { display_name: name, scopes: (await rt.ok('GET', '/v1/me')).scopes })
       await scenes.rows('update pats set user_id = $1 where id = $2', [user, id])
       tokens[name] = asking(rt, token)
@@ -239,12 +320,13 @@ describe('tokens and roles', () => {
         const method = op.http.split(' ')[0] as string
         const answer = await as.api(method, path, method === 'GET' || method === 'DELETE' ? undefined : {})
         const enough = ROLES.indexOf(role) >= ROLES.indexOf(op.role)
-        expect(`${role} ${op.name} ${answer.status === 403 ? 'refused' : 'let in'}`).toBe(`${role} ${op.name} ${enough ? 'let in' : 'refused'}`)
+        expect(`${role} ${op.name} ${answer.status === 403 ? 'refused' : 'let in'}`).toBe(
+          `${role} ${op.name} ${enough ? 'let in' : 'refused'}`,
+        )
         if (!enough) expect(answer.body).toMatchObject({ code: 'FORBIDDEN', details: { needed_role: op.role } })
       }
     }
-    for (const path of ['rotate', 'rewrap'])
-      expect((await tokens.workspace_admin?.api('POST', `/v1/vault/${path}`, {}))?.status).toBe(403)
+    for (const path of ['rotate', 'rewrap']) expect((await tokens.workspace_admin?.api('POST', `/v1/vault/${path}`, {}))?.status).toBe(403)
   })
 
   it('[access.redirect-needs-admin] only a project admin may choose where a credential is sent', async () => {
@@ -255,7 +337,15 @@ describe('tokens and roles', () => {
     const path = `/v1/mcp/instances/${mine.instance}/config-profiles/${mine.profile}`
     const refused = await as.api('PATCH', path, { config: { base_url: 'https://attacker.example' } })
     expect(refused).toMatchObject({ status: 403, body: { code: 'FORBIDDEN', details: { needed_role: 'project_admin' } } })
-    expect((await as.api('POST', '/v1/mcp/instances', { slug: 'http', connection_id: mine.connection, config: { base_url: 'https://attacker.example' } })).status).toBe(403)
+    expect(
+      (
+        await as.api('POST', '/v1/mcp/instances', {
+          slug: 'http',
+          connection_id: mine.connection,
+          config: { base_url: 'https://attacker.example' },
+        })
+      ).status,
+    ).toBe(403)
     expect((await rt.ok('GET', `/v1/mcp/instances/${mine.instance}`)).profiles[0].config).toEqual({ base_url: 'https://127.0.0.1' })
     expect((await as.api('PATCH', path, { name: 'renamed' })).status).toBe(200)
   })

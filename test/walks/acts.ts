@@ -8,7 +8,12 @@ type Body = Answer['body']
 export const graphOf = (steps: readonly Step[]) => ({ steps: steps.map((step) => ({ type: 'mcp_call', ...step })) })
 
 /** A workflow with its first version published. Returns its id. */
-export async function published(rt: TestRuntime, name: string, steps: readonly Step[], more: Record<string, unknown> = {}): Promise<string> {
+export async function published(
+  rt: TestRuntime,
+  name: string,
+  steps: readonly Step[],
+  more: Record<string, unknown> = {},
+): Promise<string> {
   const { id } = await rt.ok('POST', '/v1/workflows', { name, graph: graphOf(steps), ...more })
   await rt.ok('POST', `/v1/workflows/${id}/versions`, {})
   return id as string
@@ -25,12 +30,16 @@ export const summary = (rt: TestRuntime, workflow: string, run: string): Promise
 
 /** Waits until the run has that status. */
 export const reached = (rt: TestRuntime, workflow: string, run: string, ...status: string[]): Promise<Body> =>
-  until(async () => {
-    const now = await summary(rt, workflow, run)
-    return status.includes(now.status) ? now : null
-  }, `the run ${run} to be ${status.join(' or ')}`)
+  until(
+    async () => {
+      const now = await summary(rt, workflow, run)
+      return status.includes(now.status) ? now : null
+    },
+    `the run ${run} to be ${status.join(' or ')}`,
+  )
 
-export const ended = (rt: TestRuntime, workflow: string, run: string): Promise<Body> => reached(rt, workflow, run, 'completed', 'failed', 'stopped')
+export const ended = (rt: TestRuntime, workflow: string, run: string): Promise<Body> =>
+  reached(rt, workflow, run, 'completed', 'failed', 'stopped')
 
 export const context = (rt: TestRuntime, workflow: string, run: string): Promise<Body> =>
   rt.ok('GET', `/v1/workflows/${workflow}/runs/${run}/context`)
@@ -66,8 +75,13 @@ export async function ran(rt: TestRuntime, workflow: string, params: Record<stri
   return { id: id as string, run, events: found, told: told(found), steps: (await context(rt, workflow, id)).steps as Body }
 }
 
-export const call = (rt: TestRuntime, instance: string, tool: string, args: Record<string, unknown> = {}, more: Record<string, unknown> = {}) =>
-  rt.api('POST', `/v1/mcp/instances/${instance}/tools/${tool}/call`, { args, ...more })
+export const call = (
+  rt: TestRuntime,
+  instance: string,
+  tool: string,
+  args: Record<string, unknown> = {},
+  more: Record<string, unknown> = {},
+) => rt.api('POST', `/v1/mcp/instances/${instance}/tools/${tool}/call`, { args, ...more })
 
 /** A connection and an instance that is bound to it. */
 export async function connected(

@@ -15,7 +15,8 @@ let workflow = ''
 beforeAll(async () => {
   github = await startGithub()
   rt = await runtime({ allowPrivate: [github.url] })
-  instance = (await connected(rt, { provider: 'github', credentials: { api_key: tokens.classic }, config: { api_base: github.url } })).instance
+  instance = (await connected(rt, { provider: 'github', credentials: { api_key: tokens.classic }, config: { api_base: github.url } }))
+    .instance
   workflow = await published(rt, 'Fine', [{ id: 'a', instance_id: instance, tool_name: 'get_user', tool_args: { username: 'octocat' } }])
 })
 afterAll(async () => {
@@ -28,7 +29,7 @@ function refused(answer: Answer, status: number, code: string): void {
   expect({ status: answer.status, code: answer.body?.code, error: answer.body?.error }).toMatchObject({ status, code })
   const { error, hint, request_id, details } = answer.body
   expect(error).toMatch(/^.{8,400}$/)
-  expect(error + (hint ?? '')).not.toMatch(/\n|    at |node_modules|undefined|\[object|violates|syntax error/)
+  expect(error + (hint ?? '')).not.toMatch(/\n| {4}at |node_modules|undefined|\[object|violates|syntax error/)
   expect(details).toBeTypeOf('object')
   expect(request_id).toMatch(/^req_/)
   expect(answer.headers.get('x-request-id')).toBe(request_id)
@@ -47,48 +48,187 @@ const connection = { display_name: 'x', provider: 'github', credentials: { api_k
 const postgres = (dsn: string) => ({ display_name: 'x', provider: 'postgres', credentials: { dsn } })
 const nested = (depth: number): unknown => (depth === 0 ? 1 : { a: nested(depth - 1) })
 
-type Case = [name: string, method: string, path: string, body: unknown, status: number, code: string, says?: RegExp, headers?: Record<string, string>]
+type Case = [
+  name: string,
+  method: string,
+  path: string,
+  body: unknown,
+  status: number,
+  code: string,
+  says?: RegExp,
+  headers?: Record<string, string>,
+]
 const CASES: Case[] = [
   ['an unknown provider', 'POST', '/v1/connections', { ...connection, provider: 'gitlob' }, 400, 'INVALID_INPUT', /gitlob/],
   ['an unknown service', 'POST', '/v1/connections', { ...connection, provider: 'http', service: 'magic' }, 400, 'INVALID_INPUT', /magic/],
-  ['an unknown credential field', 'POST', '/v1/connections', { ...connection, credentials: { apikey: 'x' } }, 400, 'INVALID_INPUT', /credentials\.apikey/],
+  [
+    'an unknown credential field',
+    'POST',
+    '/v1/connections',
+    { ...connection, credentials: { apikey: 'x' } },
+    400,
+    'INVALID_INPUT',
+    /credentials\.apikey/,
+  ],
   ['a missing credential field', 'POST', '/v1/connections', { ...connection, credentials: {} }, 422, 'CREDENTIAL_MALFORMED', /api_key/],
-  ['a key that is too short', 'POST', '/v1/connections', { ...connection, credentials: { api_key: 'short' } }, 422, 'CREDENTIAL_MALFORMED', /20 char/],
+  [
+    'a key that is too short',
+    'POST',
+    '/v1/connections',
+    { ...connection, credentials: { api_key: 'short' } },
+    422,
+    'CREDENTIAL_MALFORMED',
+    /20 char/,
+  ],
   ['a DSN that is none', 'POST', '/v1/connections', postgres('mysql://a:b@c/d'), 422, 'CREDENTIAL_MALFORMED', /postgres:\/\/|key=value/],
-  ['a DSN with a bad port', 'POST', '/v1/connections', postgres('postgres://a:hush-hush@h.example:99999/d'), 422, 'CREDENTIAL_MALFORMED', /port/i],
-  ['a DSN to the metadata address', 'POST', '/v1/connections', postgres('postgres://a:b@169.254.169.254/d'), 422, 'EGRESS_BLOCKED', /169\.254\.169\.254/],
+  [
+    'a DSN with a bad port',
+    'POST',
+    '/v1/connections',
+    postgres('postgres://a:hush-hush@h.example:99999/d'),
+    422,
+    'CREDENTIAL_MALFORMED',
+    /port/i,
+  ],
+  [
+    'a DSN to the metadata address',
+    'POST',
+    '/v1/connections',
+    postgres('postgres://a:b@169.254.169.254/d'),
+    422,
+    'EGRESS_BLOCKED',
+    /169\.254\.169\.254/,
+  ],
   ['a DSN to it as a number', 'POST', '/v1/connections', postgres('postgres://a:b@2852039166/d'), 422, 'EGRESS_BLOCKED', /connect to/],
   ['a DSN to it as a name', 'POST', '/v1/connections', postgres('postgres://a:b@169.254.169.254./d'), 422, 'EGRESS_BLOCKED', /connect to/],
-  ['a DSN to it inside IPv6', 'POST', '/v1/connections', postgres('postgres://a:b@[::ffff:a9fe:a9fe]/d'), 422, 'EGRESS_BLOCKED', /connect to/],
-  ['a DSN to a name of this machine', 'POST', '/v1/connections', postgres('postgres://a:b@localhost:5432/d'), 422, 'EGRESS_BLOCKED', /localhost/],
+  [
+    'a DSN to it inside IPv6',
+    'POST',
+    '/v1/connections',
+    postgres('postgres://a:b@[::ffff:a9fe:a9fe]/d'),
+    422,
+    'EGRESS_BLOCKED',
+    /connect to/,
+  ],
+  [
+    'a DSN to a name of this machine',
+    'POST',
+    '/v1/connections',
+    postgres('postgres://a:b@localhost:5432/d'),
+    422,
+    'EGRESS_BLOCKED',
+    /localhost/,
+  ],
   ['an unknown field', 'POST', '/v1/connections', { ...connection, colour: 'red' }, 400, 'INVALID_INPUT', /unknown field colour/],
   ['a field of the wrong type', 'POST', '/v1/connections', { ...connection, display_name: 7 }, 400, 'INVALID_INPUT', /display_name/],
   ['a missing field', 'POST', '/v1/connections', { provider: 'github', credentials: {} }, 400, 'INVALID_INPUT', /display_name: is missing/],
   ['a NUL in a name', 'POST', '/v1/connections', { ...connection, display_name: 'a\0b' }, 400, 'INVALID_INPUT', /NUL/],
-  ['a NUL in a source_spec', 'POST', '/v1/mcp/instances/INSTANCE/config-profiles', { name: 'x', source_spec: { note: '\0' } }, 400, 'INVALID_INPUT', /NUL/],
+  [
+    'a NUL in a source_spec',
+    'POST',
+    '/v1/mcp/instances/INSTANCE/config-profiles',
+    { name: 'x', source_spec: { note: '\0' } },
+    400,
+    'INVALID_INPUT',
+    /NUL/,
+  ],
   ['a key that comes twice', 'POST', '/v1/connections', '{"provider":"github","provider":"http"}', 400, 'BAD_REQUEST', /provider.*twice/],
   ['__proto__', 'POST', '/v1/connections', '{"__proto__":{"x":1}}', 400, 'BAD_REQUEST', /__proto__/],
   ['an escaped __proto__', 'POST', '/v1/connections', '{"credentials":{"\\u005f_proto__":1}}', 400, 'BAD_REQUEST', /__proto__/],
   ['broken JSON', 'POST', '/v1/connections', '{"display_name": "secret-in-here', 400, 'BAD_REQUEST', /^(?!.*secret-in-here)/],
   ['a body that is a list', 'POST', '/v1/connections', '[]', 400, 'BAD_REQUEST', /object/],
   ['a body that is too deep', 'POST', '/v1/workflows', { name: 'x', graph: nested(70) }, 400, 'BAD_REQUEST', /64/],
-  ['a body with too many keys', 'POST', '/v1/workflows', { name: 'x', graph: Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`k${i}`, 1])) }, 400, 'BAD_REQUEST', /10000/],
-  ['the wrong content type', 'POST', '/v1/connections', JSON.stringify(connection), 415, 'UNSUPPORTED_MEDIA_TYPE', /application\/json/, { 'content-type': 'text/plain' }],
-  ['a compressed body', 'POST', '/v1/connections', JSON.stringify(connection), 415, 'UNSUPPORTED_MEDIA_TYPE', /compressed/, { 'content-encoding': 'gzip' }],
+  [
+    'a body with too many keys',
+    'POST',
+    '/v1/workflows',
+    { name: 'x', graph: Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`k${i}`, 1])) },
+    400,
+    'BAD_REQUEST',
+    /10000/,
+  ],
+  [
+    'the wrong content type',
+    'POST',
+    '/v1/connections',
+    JSON.stringify(connection),
+    415,
+    'UNSUPPORTED_MEDIA_TYPE',
+    /application\/json/,
+    { 'content-type': 'text/plain' },
+  ],
+  [
+    'a compressed body',
+    'POST',
+    '/v1/connections',
+    JSON.stringify(connection),
+    415,
+    'UNSUPPORTED_MEDIA_TYPE',
+    /compressed/,
+    { 'content-encoding': 'gzip' },
+  ],
   ['2 MB with their length', 'POST', '/v1/workflows', { name: 'x', graph: 'x'.repeat(2_000_000) }, 413, 'TOO_LARGE', /1024 KiB/],
-  ['a graph with a secret of a known form', 'POST', '/v1/workflows', { name: 'x', graph: { steps: [{ id: 'a', note: `ghp_${'a1B2'.repeat(9)}` }] } }, 422, 'SECRET_IN_GRAPH', /graph\.steps\[0\]\.note/],
+  [
+    'a graph with a secret of a known form',
+    'POST',
+    '/v1/workflows',
+    { name: 'x', graph: { steps: [{ id: 'a', note: `ghp_${'a1B2'.repeat(9)}` }] } },
+    422,
+    'SECRET_IN_GRAPH',
+    /graph\.steps\[0\]\.note/,
+  ],
   ['a graph that is none', 'POST', '/v1/workflows', { name: 'x', graph: { nodes: [] } }, 422, 'GRAPH_INVALID', /steps/],
-  ['two steps of one name', 'POST', '/v1/workflows', { name: 'x', graph: { steps: [{ id: 'a' }, { id: 'a' }] } }, 422, 'GRAPH_INVALID', /`a`/],
+  [
+    'two steps of one name',
+    'POST',
+    '/v1/workflows',
+    { name: 'x', graph: { steps: [{ id: 'a' }, { id: 'a' }] } },
+    422,
+    'GRAPH_INVALID',
+    /`a`/,
+  ],
   ['a server that is not on the shelf', 'POST', '/v1/mcp/instances', { slug: 'nope' }, 400, 'INVALID_INPUT', /nope/],
-  ['a connection that is not there', 'POST', '/v1/mcp/instances', { slug: 'github', connection_id: 'conn_none' }, 404, 'NOT_FOUND', /conn_none/],
-  ['a config field that is not there', 'POST', '/v1/mcp/instances', { slug: 'github', config: { api_bass: 'x' } }, 400, 'INVALID_INPUT', /api_bass/],
+  [
+    'a connection that is not there',
+    'POST',
+    '/v1/mcp/instances',
+    { slug: 'github', connection_id: 'conn_none' },
+    404,
+    'NOT_FOUND',
+    /conn_none/,
+  ],
+  [
+    'a config field that is not there',
+    'POST',
+    '/v1/mcp/instances',
+    { slug: 'github', config: { api_bass: 'x' } },
+    400,
+    'INVALID_INPUT',
+    /api_bass/,
+  ],
   ['an unknown scope', 'POST', '/v1/pats', { display_name: 'x', scopes: ['everything'] }, 400, 'INVALID_INPUT', /scopes/],
   ['a limit of 0', 'GET', '/v1/connections?limit=0', undefined, 400, 'INVALID_INPUT', /limit/],
   ['a limit of 201', 'GET', '/v1/runs?limit=201', undefined, 400, 'INVALID_INPUT', /limit/],
   ['a limit that is a word', 'GET', '/v1/workflows?limit=all', undefined, 400, 'INVALID_INPUT', /limit/],
   ['a cursor of nobody', 'GET', '/v1/connections?cursor=%2B%2B%2B', undefined, 400, 'INVALID_INPUT', /cursor/],
-  ['a cursor of another list', 'GET', `/v1/audit?cursor=${Buffer.from('conn_x').toString('base64url')}`, undefined, 400, 'INVALID_INPUT', /cursor/],
-  ['a cursor that is too large', 'GET', `/v1/audit?cursor=${Buffer.from('9'.repeat(60)).toString('base64url')}`, undefined, 400, 'INVALID_INPUT', /cursor/],
+  [
+    'a cursor of another list',
+    'GET',
+    `/v1/audit?cursor=${Buffer.from('conn_x').toString('base64url')}`,
+    undefined,
+    400,
+    'INVALID_INPUT',
+    /cursor/,
+  ],
+  [
+    'a cursor that is too large',
+    'GET',
+    `/v1/audit?cursor=${Buffer.from('9'.repeat(60)).toString('base64url')}`,
+    undefined,
+    400,
+    'INVALID_INPUT',
+    /cursor/,
+  ],
   ['a query parameter twice', 'GET', '/v1/connections?q=a&q=b', undefined, 400, 'BAD_REQUEST', /q was sent twice/],
   ['an unknown query parameter', 'GET', '/v1/connections?page=2', undefined, 400, 'INVALID_INPUT', /page/],
   ['a NUL in a query', 'GET', '/v1/connections?q=a%00b', undefined, 400, 'INVALID_INPUT', /NUL/],
@@ -98,11 +238,29 @@ const CASES: Case[] = [
   ['a connection nobody has', 'GET', '/v1/connections/conn_none', undefined, 404, 'NOT_FOUND', /conn_none/],
   ['no token', 'GET', '/v1/me', undefined, 401, 'UNAUTHENTICATED', /token/, { authorization: '' }],
   ['a token of another form', 'GET', '/v1/me', undefined, 401, 'UNAUTHENTICATED', /tokens/, { authorization: 'Bearer abc' }],
-  ['a good token that nobody has', 'GET', '/v1/me', undefined, 401, 'UNAUTHENTICATED', /not known/, { authorization: `Bearer ${newToken()}` }],
+  [
+    'a good token that nobody has',
+    'GET',
+    '/v1/me',
+    undefined,
+    401,
+    'UNAUTHENTICATED',
+    /not known/,
+    { authorization: `Bearer ${newToken()}` },
+  ],
   ['Basic instead of Bearer', 'GET', '/v1/me', undefined, 401, 'UNAUTHENTICATED', /Bearer/, { authorization: 'Basic YTpi' }],
   ['another workspace', 'GET', '/v1/me', undefined, 403, 'FORBIDDEN', /X-Tenant-Id/, { 'x-tenant-id': 'elsewhere' }],
   ['another project', 'GET', '/v1/me', undefined, 403, 'FORBIDDEN', /X-Project-Id/, { 'x-project-id': 'proj_elsewhere' }],
-  ['an Idempotency-Key that is too long', 'POST', '/v1/connections', connection, 400, 'BAD_REQUEST', /Idempotency-Key/, { 'idempotency-key': 'k'.repeat(256) }],
+  [
+    'an Idempotency-Key that is too long',
+    'POST',
+    '/v1/connections',
+    connection,
+    400,
+    'BAD_REQUEST',
+    /Idempotency-Key/,
+    { 'idempotency-key': 'k'.repeat(256) },
+  ],
 ]
 
 describe('requests that are refused', () => {
@@ -127,7 +285,9 @@ describe('requests that are refused', () => {
   })
 
   it('[api.refusals] nothing of what was refused is in the log with its value', async () => {
-    expect((await rt.api('POST', '/v1/connections', postgres('postgres://a:hush-hush-9@h.example:99999/d'))).text).not.toContain('hush-hush-9')
+    expect((await rt.api('POST', '/v1/connections', postgres('postgres://a:hush-hush-9@h.example:99999/d'))).text).not.toContain(
+      'hush-hush-9',
+    )
     expect((await rt.api('POST', '/v1/connections', '{"x": "hush-hush-8')).text).not.toContain('hush-hush-8')
   })
 })
@@ -150,9 +310,19 @@ describe('graphs that cannot run', () => {
 
   it.each([
     ['a cycle', () => [step('a', { depends_on: ['b'] }), step('b', { depends_on: ['a'] })], 'cycle', /depends_on/],
-    ['a template to nowhere', () => [step('a', { tool_args: { username: '{{steps.ghost.result.login}}' } })], 'template_unknown_step', /tool_args\.username/],
+    [
+      'a template to nowhere',
+      () => [step('a', { tool_args: { username: '{{steps.ghost.result.login}}' } })],
+      'template_unknown_step',
+      /tool_args\.username/,
+    ],
     ['an unknown tool', () => [step('a', { tool_name: 'get_usher' })], 'unknown_tool', /tool_name/],
-    ['an argument of the wrong type', () => [step('a', { tool_name: 'get_issue', tool_args: { owner: 'o', repo: 'r', issue_number: 'three' } })], 'invalid_arguments', /issue_number/],
+    [
+      'an argument of the wrong type',
+      () => [step('a', { tool_name: 'get_issue', tool_args: { owner: 'o', repo: 'r', issue_number: 'three' } })],
+      'invalid_arguments',
+      /issue_number/,
+    ],
     ['an argument that is not there', () => [step('a', { tool_args: { username: 'o', colour: 'red' } })], 'invalid_arguments', /colour/],
     ['an instance that is not there', () => [step('a', { instance_id: 'inst_none' })], 'missing_instance', /instance_id/],
   ])('[graph.dry-run] %s shows in the dry run, and cannot be published', async (_name, steps, code, path) => {
@@ -177,7 +347,10 @@ describe('graphs that cannot run', () => {
     const id = await published(rt, 'Nothing there', [step('a', { tool_args: { username: '{{input.person.name}}' } })])
     github.reset()
     const { run } = await ran(rt, id, { person: { nom: 'x' } })
-    expect(run).toMatchObject({ status: 'failed', failure: { code: 'TEMPLATE_UNRESOLVED', step_id: 'a', details: { path: 'input.person.name' } } })
+    expect(run).toMatchObject({
+      status: 'failed',
+      failure: { code: 'TEMPLATE_UNRESOLVED', step_id: 'a', details: { path: 'input.person.name' } },
+    })
     expect(github.requests).toEqual([])
   })
 

@@ -58,7 +58,12 @@ beforeAll(async () => {
     connections[name] = made.connection
   }
   await make('github', { provider: 'github', credentials: { api_key: secret.github }, config: { api_base: mirror.url } })
-  await make('header', { provider: 'http', service: 'header', credentials: { header_name: 'X-Canary-Key', api_key: secret.header }, config })
+  await make('header', {
+    provider: 'http',
+    service: 'header',
+    credentials: { header_name: 'X-Canary-Key', api_key: secret.header },
+    config,
+  })
   await make('query', { provider: 'http', service: 'query', credentials: { query_name: 'key', api_key: secret.query }, config })
   await make('basic', { provider: 'http', service: 'basic', credentials: { username: 'ada', password: secret.basic }, config })
   await make('bearer', { provider: 'http', credentials: { api_key: secret.replaced }, config })
@@ -74,7 +79,11 @@ const PLACES = ['header', 'query', 'basic', 'bearer'] as const
 describe('flows with canaries in them', () => {
   it('[canary.flows] every kind of echo from an HTTP upstream, in single calls and in a run', async () => {
     const echo = (place: (typeof PLACES)[number], method: string, manner: string) =>
-      call(rt, instances[place] as string, 'http_request', { method, path: `/echo/${manner}`, ...(method === 'POST' ? { body: { n: 1 } } : {}) })
+      call(rt, instances[place] as string, 'http_request', {
+        method,
+        path: `/echo/${manner}`,
+        ...(method === 'POST' ? { body: { n: 1 } } : {}),
+      })
     await Promise.all(
       PLACES.map(async (place) => {
         for (const manner of MANNERS) expect([200, 502]).toContain((await echo(place, 'POST', manner)).status)
@@ -145,13 +154,17 @@ describe('flows with canaries in them', () => {
   it('[graph.no-secret] graphs, run setups and run inputs that hold a stored secret are refused by path, never by value', async () => {
     const instance = instances.postgres as string
     const step = { id: 'a', type: 'mcp_call', instance_id: instance, tool_name: 'postgres_query' }
-    const clean = await published(rt, 'Clean', [{ id: 'a', instance_id: instance, tool_name: 'postgres_query', tool_args: { sql: 'select 1' } }])
+    const clean = await published(rt, 'Clean', [
+      { id: 'a', instance_id: instance, tool_name: 'postgres_query', tool_args: { sql: 'select 1' } },
+    ])
     for (const value of Object.values(secret).filter((it) => it !== secret.bearer)) {
       const graph = { steps: [{ ...step, tool_args: { sql: `select '${value}'` } }] }
       const key = { 'idempotency-key': random() }
       const refused = await rt.api('POST', '/v1/workflows', { name: 'Bad', graph }, key)
       expect(refused).toMatchObject({ status: 422, body: { code: 'SECRET_IN_GRAPH', details: { path: 'graph.steps[0].tool_args.sql' } } })
-      const inKey = await rt.api('PATCH', `/v1/workflows/${clean}`, { graph: { steps: [{ ...step, tool_args: { sql: 'select 1', [value]: 1 } }] } })
+      const inKey = await rt.api('PATCH', `/v1/workflows/${clean}`, {
+        graph: { steps: [{ ...step, tool_args: { sql: 'select 1', [value]: 1 } }] },
+      })
       expect(inKey).toMatchObject({ status: 422, body: { code: 'SECRET_IN_GRAPH' } })
       const setup = await rt.api('PATCH', `/v1/workflows/${clean}`, { run_setup: { note: value } })
       expect(setup).toMatchObject({ status: 422, body: { details: { path: 'run_setup.note' } } })
@@ -180,13 +193,28 @@ describe('flows with canaries in them', () => {
     await rt.ok('POST', '/v1/vault/rotate', {})
     await rt.ok('POST', '/v1/vault/rewrap', {})
     const idempotent = { 'idempotency-key': random() }
-    const gone = await rt.ok('POST', '/v1/connections', { display_name: 'gone', provider: 'github', credentials: { api_key: secret.github } }, idempotent)
-    await rt.ok('POST', '/v1/connections', { display_name: 'gone', provider: 'github', credentials: { api_key: secret.github } }, idempotent)
+    const gone = await rt.ok(
+      'POST',
+      '/v1/connections',
+      { display_name: 'gone', provider: 'github', credentials: { api_key: secret.github } },
+      idempotent,
+    )
+    await rt.ok(
+      'POST',
+      '/v1/connections',
+      { display_name: 'gone', provider: 'github', credentials: { api_key: secret.github } },
+      idempotent,
+    )
     await rt.ok('DELETE', `/v1/connections/${gone.id}`)
     // Last, because it condemns the connection.
     await call(rt, instances.header as string, 'http_request', { method: 'GET', path: '/echo/401' })
     expect((await rt.ok('GET', `/v1/connections/${connections.header}`)).status).toBe('reconnect')
-    const { run_id } = await start(rt, await published(rt, 'After', [{ id: 'a', instance_id: instances.query as string, tool_name: 'http_request', tool_args: { method: 'GET', path: '/echo/cut' } }]))
+    const { run_id } = await start(
+      rt,
+      await published(rt, 'After', [
+        { id: 'a', instance_id: instances.query as string, tool_name: 'http_request', tool_args: { method: 'GET', path: '/echo/cut' } },
+      ]),
+    )
     await until(async () => (await rt.ok('GET', '/v1/runs?limit=1')).items[0].status === 'failed', 'the last run to fail')
     expect(run_id).toBeTruthy()
   })
@@ -199,7 +227,8 @@ async function everything(): Promise<Place[]> {
     "select table_schema || '.' || quote_ident(table_name) as name from information_schema.tables where table_schema in ('public', 'dbos') and table_type = 'BASE TABLE'",
   )
   const dump: Place[] = []
-  for (const { name } of tables) dump.push([`table ${name}`, Buffer.from((await db.rows(`select t::text as row from ${name} t`)).map((r) => r.row).join('\n'))])
+  for (const { name } of tables)
+    dump.push([`table ${name}`, Buffer.from((await db.rows(`select t::text as row from ${name} t`)).map((r) => r.row).join('\n'))])
   return [
     ...dump,
     ...filesBelow(rt.dataDir, ['root.key', 'postgres/passwords.json']),
@@ -233,23 +262,41 @@ describe('the search', () => {
       'superuser password': passwords.superuser,
     }
     // What an export would take along.
-    for (const path of ['/openapi.json', '/docs', '/readyz', '/v1/vault', '/v1/audit/verify', '/v1/pats', '/v1/mcp/instances', '/v1/mcp/platform-catalog']) {
+    for (const path of [
+      '/openapi.json',
+      '/docs',
+      '/readyz',
+      '/v1/vault',
+      '/v1/audit/verify',
+      '/v1/pats',
+      '/v1/mcp/instances',
+      '/v1/mcp/platform-catalog',
+    ]) {
       expect((await rt.api('GET', path)).status).toBe(200)
     }
     for (const list of ['/v1/audit', '/v1/connections', '/v1/workflows', '/v1/runs']) {
       for (let cursor: string | null = ''; cursor !== null; ) {
-        const page: { items: { id?: string; run_id?: string; workflow_id?: string }[]; next_cursor: string | null } = await rt.ok('GET', `${list}?limit=200${cursor}`)
+        const page: { items: { id?: string; run_id?: string; workflow_id?: string }[]; next_cursor: string | null } = await rt.ok(
+          'GET',
+          `${list}?limit=200${cursor}`,
+        )
         cursor = page.next_cursor && `&cursor=${page.next_cursor}`
-        if (list === '/v1/connections') for (const { id } of page.items) for (const what of ['credentials', 'usage', 'events']) await rt.ok('GET', `${list}/${id}/${what}`)
+        if (list === '/v1/connections')
+          for (const { id } of page.items)
+            for (const what of ['credentials', 'usage', 'events']) await rt.ok('GET', `${list}/${id}/${what}`)
         if (list !== '/v1/runs') continue
         for (const run of page.items)
-          for (const what of ['summary', 'events?limit=200', 'context']) await rt.ok('GET', `/v1/workflows/${run.workflow_id}/runs/${run.run_id}/${what}`)
+          for (const what of ['summary', 'events?limit=200', 'context'])
+            await rt.ok('GET', `/v1/workflows/${run.workflow_id}/runs/${run.run_id}/${what}`)
       }
     }
   })
 
   it('[canary.reached] the upstreams were sent each secret in exactly its place, and nobody else was', () => {
-    const where = (value: string) => mirror.seen.filter((it) => !it.url.includes('loop') && [...forms(value).values()].some((form) => (it.head + it.body).includes(form.toString())))
+    const where = (value: string) =>
+      mirror.seen.filter(
+        (it) => !it.url.includes('loop') && [...forms(value).values()].some((form) => (it.head + it.body).includes(form.toString())),
+      )
     const basic = Buffer.from(`ada:${secret.basic}`).toString('base64')
     const exact: Record<string, RegExp | string> = {
       github: `authorization: Bearer ${secret.github}`,
@@ -265,7 +312,11 @@ describe('the search', () => {
       for (const { head, body, url } of seen) {
         const text = head.toLowerCase()
         expect(text.split(String(place).toLowerCase()), `${name} at ${url}`).toHaveLength(2)
-        expect(hits({ [name]: secret[name as keyof typeof secret] }, [['the rest', Buffer.from(text.replace(String(place).toLowerCase(), '') + body)]])).toEqual([])
+        expect(
+          hits({ [name]: secret[name as keyof typeof secret] }, [
+            ['the rest', Buffer.from(text.replace(String(place).toLowerCase(), '') + body)],
+          ]),
+        ).toEqual([])
       }
     }
     expect(elsewhere.seen).toEqual([])
@@ -277,7 +328,14 @@ describe('the search', () => {
     const places = await everything()
     const names = places.map(([name]) => name)
     // The search would be worth nothing if it looked at nothing.
-    for (const name of ['table public.sealed', 'table public.run_events', 'table public.run_steps', 'table public.audit_entries', 'table dbos.workflow_status', 'file agentruntime.log'])
+    for (const name of [
+      'table public.sealed',
+      'table public.run_events',
+      'table public.run_steps',
+      'table public.audit_entries',
+      'table dbos.workflow_status',
+      'file agentruntime.log',
+    ])
       expect(places.find(([it]) => it === name)?.[1].length, name).toBeGreaterThan(100)
     expect(names.filter((n) => n.startsWith('file postgres/cluster/pg_wal/')).length).toBeGreaterThan(0)
     expect(names.filter((n) => n.startsWith('cmdline of process child')).length).toBeGreaterThan(0)
@@ -297,9 +355,13 @@ describe('the search', () => {
     // In the middle of a longer text that was encoded, wherever it starts.
     for (const lead of ['', 'a', 'ab', 'abc'])
       for (const as of ['base64', 'base64url', 'hex'] as const)
-        expect(hits({ it: secret.basic }, [['here', Buffer.from(Buffer.from(`${lead}${secret.basic}zz`).toString(as))]]).length).toBeGreaterThan(0)
+        expect(
+          hits({ it: secret.basic }, [['here', Buffer.from(Buffer.from(`${lead}${secret.basic}zz`).toString(as))]]).length,
+        ).toBeGreaterThan(0)
     await using db = await behindTheScenes(rt)
-    await db.rows("update workflows set description = $1 where name = 'Clean'", [`so: ${Buffer.from(`x${secret.github}`).toString('base64')}`])
+    await db.rows("update workflows set description = $1 where name = 'Clean'", [
+      `so: ${Buffer.from(`x${secret.github}`).toString('base64')}`,
+    ])
     await db.rows("insert into vault_sentinel (root_key_id, sealed) values ('planted', $1)", [Buffer.from(secret.header)])
     appendFileSync(rt.logFile, `{"url":"${encodeURIComponent(secret.query)}"}\n`)
     writeFileSync(join(rt.dataDir, 'left-behind.tmp'), secret.postgres)

@@ -48,7 +48,8 @@ export function forms(secret: string | Buffer): Map<string, Buffer> {
 export function hits(canaries: Canaries, places: readonly Place[]): string[] {
   const out: string[] = []
   for (const [canary, secret] of Object.entries(canaries))
-    for (const [form, needle] of forms(secret)) for (const [place, bytes] of places) if (bytes.includes(needle)) out.push(`${canary} as ${form} in ${place}`)
+    for (const [form, needle] of forms(secret))
+      for (const [place, bytes] of places) if (bytes.includes(needle)) out.push(`${canary} as ${form} in ${place}`)
   return out
 }
 

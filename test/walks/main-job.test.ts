@@ -190,7 +190,10 @@ describe('GitHub, which checks the exact header', () => {
     const workflow = await published(rt, 'Me', [
       { id: 'me', instance_id: instance, tool_name: 'get_user', tool_args: { username: 'octocat' } },
     ])
-    expect(await call(rt, instance, 'get_user', { username: 'octocat' })).toMatchObject({ status: 422, body: { code: 'CREDENTIAL_REJECTED' } })
+    expect(await call(rt, instance, 'get_user', { username: 'octocat' })).toMatchObject({
+      status: 422,
+      body: { code: 'CREDENTIAL_REJECTED' },
+    })
     expect(await rt.ok('GET', `/v1/connections/${connection}`)).toMatchObject({ status: 'reconnect', status_reason: 'key_rejected' })
     const refused = await rt.api('POST', `/v1/workflows/${workflow}/command`, { command: 'start' })
     expect(refused).toMatchObject({
@@ -200,7 +203,11 @@ describe('GitHub, which checks the exact header', () => {
     await rt.ok('PATCH', `/v1/connections/${connection}`, { credentials: { api_key: tokens.classic } })
     expect((await ran(rt, workflow)).run.status).toBe('completed')
     const history = await rt.ok('GET', `/v1/connections/${connection}/events`)
-    expect(history.items.map((e: { event_type: string }) => e.event_type)).toEqual(['credentials_replaced', 'reconnect_required', 'created'])
+    expect(history.items.map((e: { event_type: string }) => e.event_type)).toEqual([
+      'credentials_replaced',
+      'reconnect_required',
+      'created',
+    ])
   })
 })
 

@@ -52,7 +52,11 @@ export async function startMirror(): Promise<Mirror> {
       const parts: Buffer[] = []
       for await (const part of request) parts.push(part as Buffer)
       const lines = request.rawHeaders.flatMap((it, i, all) => (i % 2 === 0 ? [`${it}: ${all[i + 1]}`] : []))
-      const seen = { url: request.url ?? '', head: [`${request.method} ${request.url}`, ...lines].join('\n'), body: Buffer.concat(parts).toString() }
+      const seen = {
+        url: request.url ?? '',
+        head: [`${request.method} ${request.url}`, ...lines].join('\n'),
+        body: Buffer.concat(parts).toString(),
+      }
       mirror.seen.push(seen)
       answer(mirror, request, seen, response)
     })()
@@ -98,7 +102,11 @@ function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, respon
     case 'text':
       return send(200, 'text/plain', text)
     case 'html':
-      return send(200, 'text/html', `<!doctype html><p>${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')}</p>`)
+      return send(
+        200,
+        'text/html',
+        `<!doctype html><p>${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')}</p>`,
+      )
     case 'base64':
       return wrapped((it) => it.toString('base64'))
     case 'base64url':
@@ -108,11 +116,17 @@ function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, respon
     case 'HEX':
       return wrapped((it) => it.toString('hex').toUpperCase())
     case 'percent':
-      return wrapped((it) => encodeURIComponent(it.toString()) + lower(encodeURIComponent(it.toString())) + new URLSearchParams({ it: it.toString() }))
+      return wrapped(
+        (it) => encodeURIComponent(it.toString()) + lower(encodeURIComponent(it.toString())) + new URLSearchParams({ it: it.toString() }),
+      )
     case 'headers': {
       const ascii = echo.slice(0, -1).map((it) => Buffer.from(it).toString('latin1'))
       const more = Object.fromEntries(ascii.map((it, i) => [`x-echo-${i}`, it]))
-      return send(200, 'application/json', '{}', { ...more, 'www-authenticate': `Bearer realm="${ascii[0]}"`, etag: `"${Buffer.from(ascii[0] ?? '').toString('base64')}"` })
+      return send(200, 'application/json', '{}', {
+        ...more,
+        'www-authenticate': `Bearer realm="${ascii[0]}"`,
+        etag: `"${Buffer.from(ascii[0] ?? '').toString('base64')}"`,
+      })
     }
     case 'split': {
       response.writeHead(200, { 'content-type': 'text/plain' })
@@ -132,21 +146,33 @@ function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, respon
     case 'loop':
       return send(302, 'text/plain', text, { location: `${mirror.url}/echo/loop` })
     case 'away':
-      return send(302, 'text/plain', text, { location: `${mirror.elsewhere}/echo/json?${new URLSearchParams({ stolen: credentialsOf(request).join(' ') })}` })
+      return send(302, 'text/plain', text, {
+        location: `${mirror.elsewhere}/echo/json?${new URLSearchParams({ stolen: credentialsOf(request).join(' ') })}`,
+      })
     case 'cut':
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100000' })
       response.write(text, () => response.socket?.destroy())
       return
     case 'file': {
-      const content = Buffer.from(`the token is ${credentialsOf(request).at(-1)}.`).toString('base64').replaceAll(/(.{10})/g, '$1\n')
-      return send(200, 'application/json', JSON.stringify({ type: 'file', name: 'notes.txt', path: 'notes.txt', sha: 'b6fc4c6', size: 60, encoding: 'base64', content }))
+      const content = Buffer.from(`the token is ${credentialsOf(request).at(-1)}.`)
+        .toString('base64')
+        .replaceAll(/(.{10})/g, '$1\n')
+      return send(
+        200,
+        'application/json',
+        JSON.stringify({ type: 'file', name: 'notes.txt', path: 'notes.txt', sha: 'b6fc4c6', size: 60, encoding: 'base64', content }),
+      )
     }
     case '401':
     case '403':
     case '404':
     case '422':
     case '500':
-      return send(Number(manner), 'application/json', JSON.stringify({ message: text, errors: [{ message: text }], documentation_url: text }))
+      return send(
+        Number(manner),
+        'application/json',
+        JSON.stringify({ message: text, errors: [{ message: text }], documentation_url: text }),
+      )
     default:
       return send(200, 'application/json', JSON.stringify({ you: echo, login: text, id: 1, html_url: text }))
   }

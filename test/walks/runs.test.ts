@@ -90,7 +90,9 @@ describe('which steps run', () => {
   })
 
   it('[runs.setup] defaults of the run setup come under what is sent, and only when they are asked for', async () => {
-    const workflow = await published(rt, 'Setup', [user('a', { condition: '{{input.go}} == true' })], { run_setup: { go: true, by: 'setup' } })
+    const workflow = await published(rt, 'Setup', [user('a', { condition: '{{input.go}} == true' })], {
+      run_setup: { go: true, by: 'setup' },
+    })
     const first = await ran(rt, workflow, { use_run_setup_defaults: true, by: 'caller' })
     expect(first.steps.a.state).toBe('completed')
     expect((await context(rt, workflow, first.id)).input).toEqual({ go: true, by: 'caller' })
@@ -170,9 +172,16 @@ describe('when a call goes wrong', () => {
   })
 
   it('[runs.retry] goes on with a failed run: finished steps are kept, or done again from one step on', async () => {
-    const workflow = await published(rt, 'Mend', [issue('one'), issue('two', { depends_on: ['one'] }), user('three', { depends_on: ['two'] })])
+    const workflow = await published(rt, 'Mend', [
+      issue('one'),
+      issue('two', { depends_on: ['one'] }),
+      user('three', { depends_on: ['two'] }),
+    ])
     github.next(
-      { kind: 'reply', reply: { status: 201, body: { number: 66, title: 'one', state: 'open', html_url: 'https://github.com/o/r/issues/66' } } },
+      {
+        kind: 'reply',
+        reply: { status: 201, body: { number: 66, title: 'one', state: 'open', html_url: 'https://github.com/o/r/issues/66' } },
+      },
       { kind: 'reply', reply: replies.denied() },
     )
     const { id, run } = await ran(rt, workflow)
@@ -278,6 +287,9 @@ describe('pause, resume, stop', () => {
     const next = await rt.ok('GET', `/v1/runs?limit=2&status=completed&cursor=${page.next_cursor}`)
     const ids = [...page.items, ...next.items].map((r: { run_id: string }) => r.run_id)
     expect(new Set(ids).size).toBe(4)
-    await until(async () => (await rt.ok('GET', `/v1/workflows/${workflow}/runs?since=2000-01-01T00:00:00Z`)).items.length === 1, 'the run in the feed')
+    await until(
+      async () => (await rt.ok('GET', `/v1/workflows/${workflow}/runs?since=2000-01-01T00:00:00Z`)).items.length === 1,
+      'the run in the feed',
+    )
   })
 })

@@ -94,7 +94,11 @@ describe('another tenant', () => {
 
   it('[access.other-tenant] their ids in a body are as good as unknown', async () => {
     const before = await rowsOf(rt, other.workspace)
-    const bind = await rt.api('POST', '/v1/mcp/instances', { slug: 'http', connection_id: theirs.connection, config: { base_url: 'https://x.example' } })
+    const bind = await rt.api('POST', '/v1/mcp/instances', {
+      slug: 'http',
+      connection_id: theirs.connection,
+      config: { base_url: 'https://x.example' },
+    })
     expect(bind).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } })
     const profiles = `/v1/mcp/instances/${mine.instance}/config-profiles`
     expect((await rt.api('POST', profiles, { name: 'p', connection_id: theirs.connection })).status).toBe(404)

@@ -33,7 +33,8 @@ export async function secondTenant(rt: TestRuntime, slug: string): Promise<Tenan
 
 /** The same runtime, asked with another token. */
 export const asking = (rt: TestRuntime, pat: string): TestRuntime => {
-  const api: TestRuntime['api'] = (method, path, body, headers) => rt.api(method, path, body, { authorization: `Bearer ${pat}`, ...headers })
+  const api: TestRuntime['api'] = (method, path, body, headers) =>
+    rt.api(method, path, body, { authorization: `Bearer ${pat}`, ...headers })
   return {
     ...rt,
     pat,
@@ -48,7 +49,11 @@ export const asking = (rt: TestRuntime, pat: string): TestRuntime => {
 
 /** One of everything that has an id, made over HTTP. Its calls end at the egress guard, so nothing outside is needed. */
 export async function belongings(rt: TestRuntime) {
-  const connection = await rt.ok('POST', '/v1/connections', { display_name: 'Mine', provider: 'http', credentials: { api_key: 'a-key-of-this-tenant' } })
+  const connection = await rt.ok('POST', '/v1/connections', {
+    display_name: 'Mine',
+    provider: 'http',
+    credentials: { api_key: 'a-key-of-this-tenant' },
+  })
   const config = { base_url: 'https://127.0.0.1' }
   const instance = await rt.ok('POST', '/v1/mcp/instances', { slug: 'http', name: 'Mine', connection_id: connection.id, config })
   const workflow = await published(rt, 'Mine', [
@@ -70,7 +75,9 @@ export type Belongings = Awaited<ReturnType<typeof belongings>>
 /** Rows of every table of ours. */
 export async function rowCounts(rt: TestRuntime): Promise<Record<string, number>> {
   await using db = await behindTheScenes(rt)
-  const tables = await db.rows("select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1")
+  const tables = await db.rows(
+    "select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1",
+  )
   const out: Record<string, number> = {}
   for (const { name } of tables) out[name] = (await db.rows(`select count(*)::int as n from ${name}`))[0]?.n ?? 0
   return out
@@ -79,10 +86,15 @@ export async function rowCounts(rt: TestRuntime): Promise<Record<string, number>
 /** Everything of one tenant as text, table by table; `last_used` facts, which change by looking, are left out. */
 export async function rowsOf(rt: TestRuntime, workspace: string): Promise<Record<string, string[]>> {
   await using db = await behindTheScenes(rt)
-  const tables = await db.rows("select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'workspace_id' order by 1")
+  const tables = await db.rows(
+    "select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'workspace_id' order by 1",
+  )
   const out: Record<string, string[]> = {}
   for (const { name } of tables) {
-    const found = await db.rows(`select (to_jsonb(t) - 'last_used_at' - 'last_used_ip')::text as row from ${name} t where workspace_id = $1 order by 1`, [workspace])
+    const found = await db.rows(
+      `select (to_jsonb(t) - 'last_used_at' - 'last_used_ip')::text as row from ${name} t where workspace_id = $1 order by 1`,
+      [workspace],
+    )
     out[name] = found.map((r) => r.row as string)
   }
   return out
