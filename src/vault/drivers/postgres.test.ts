@@ -381,6 +381,7 @@ describe('pools', () => {
     const db = session('stale', { dsn: named('stale') })
     await db.read('select 1', [], LIMITS)
     await server.admin('select pg_terminate_backend($1::int)', await backends('stale'))
+    await until('it is gone', async () => (await backends('stale')).length === 0)
     expect((await db.read('select 1 one', [], LIMITS)).rows).toEqual([{ one: 1 }])
     const dying = fault(db.write('select pg_sleep(20)', [], LIMITS))
     await until(
