@@ -25,6 +25,7 @@ export async function lists(options: Options): Promise<Figure[]> {
       ['first page of one day in the middle', 'runs.list', { since: day(50), until: day(49) }],
       ['first page of a workflow, rare status', 'runs.list_of_workflow', { id: one, status: 'failed' }],
       ['first page of a workflow without runs', 'runs.list_of_workflow', { id: three }],
+      ['first page of the audit log, as long', 'audit.list', {}],
     ]
     const floor = { name: 'SELECT of 50 rows by primary key, from here', value: await plain(stage) }
     const figures: Figure[] = []
@@ -62,7 +63,12 @@ async function fill(stage: Stage, workflowId: string): Promise<void> {
       [at.map(idAt), at.map((ms) => new Date(ms).toISOString()), project?.workspace_id, project?.id, workflowId],
     )
   }
-  await stage.sql('analyze runs')
+  await stage.sql(
+    `insert into audit_entries select $1, 1000 + n, now(), 'bench', 'run.commanded', 'run_' || n, $2, '{"as": "long", "as": "an entry of a start usually is, with its request and its actor"}', ''
+     from generate_series(1, $3::int) as n`,
+    [project?.workspace_id, project?.id, RUNS],
+  )
+  await stage.sql('analyze')
 }
 
 /** `newId` never goes back in time: the time is written over its first ten characters. */

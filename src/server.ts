@@ -5,11 +5,12 @@ import { createServer as createNetServer, type RequestListener } from 'node:http
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
-import pg from 'pg'
+import type pg from 'pg'
 import { createAccess } from './access/index.ts'
 import { createDb, openPool } from './base/db.ts'
 import { createEgress } from './base/egress.ts'
 import { Fault } from './base/errors.ts'
+import { openHastenedPool } from './base/postgres-pool.ts'
 import { newId } from './base/ids.ts'
 import { lockDirectory } from './base/lock.ts'
 import { createLog, type Logger } from './base/log.ts'
@@ -85,8 +86,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     undo.push(database.stop)
     const { role } = await migrate(database.connection, MIGRATIONS, say)
     const pool = openPool(database.connection, role, APP_POOL)
-    const enginePool = new pg.Pool({ ...database.connection, max: ENGINE_POOL, application_name: 'agentruntime-engine', keepAlive: true })
-    enginePool.on('error', () => undefined)
+    const enginePool = openHastenedPool(database.connection, ENGINE_POOL, 'agentruntime-engine')
     undo.push(() => Promise.all([pool.end(), enginePool.end()]))
     const db = createDb(pool)
 

@@ -36,7 +36,7 @@ const GUARDED: Record<string, RegExp> = {
   'node:dns': /^$/,
   'node:dns/promises': /^base\/egress\.ts$/,
   'node:dgram': /^$/,
-  pg: /^(base\/(db|migrate|postgres[\w-]*)|vault\/drivers\/postgres[\w-]*|runs\/(index|engine)|server)\.ts$/,
+  pg: /^(base\/(db|hastened-pool|migrate|postgres[\w-]*)|vault\/drivers\/postgres[\w-]*|runs\/(index|engine)|server)\.ts$/,
   kysely: /^(base\/db|[\w-]+\/([a-z]+-)?rows)\.ts$/,
   '@dbos-inc/dbos-sdk': /^runs\/engine\.ts$/,
 }

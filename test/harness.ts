@@ -7,6 +7,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type pg from 'pg'
+import { afterAll } from 'vitest'
 import { emptyDatabase } from './database.ts'
 
 /** A start, with migrations, takes about a second here; a machine under load gets more. */
@@ -96,6 +97,12 @@ export async function until<T>(
   }
 }
 
+/** A test that was given up on leaves no process behind. */
+const living = new Set<ChildProcess>()
+afterAll(() => {
+  for (const child of living) child.kill('SIGKILL')
+})
+
 /** Starts the program and waits for nothing. For commands that are to fail. */
 export function launch(argv: readonly string[], options: Pick<RuntimeOptions, 'env' | 'cwd' | 'main'> = {}): Child {
   const child = spawn(process.execPath, [options.main ?? MAIN, ...argv], {
@@ -103,6 +110,8 @@ export function launch(argv: readonly string[], options: Pick<RuntimeOptions, 'e
     env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: tmpdir(), ...options.env },
     ...(options.cwd ? { cwd: options.cwd } : {}),
   })
+  living.add(child)
+  child.once('close', () => living.delete(child))
   const said = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text))

@@ -20,7 +20,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     dataDir,
     log: () => undefined,
     // Tests care for what is written, not for surviving a power cut.
-    settings: { fsync: 'off', max_connections: '200' },
+    // Nor for tidiness: a vacuum at work would stand in the way of dropping a database.
+    settings: { fsync: 'off', max_connections: '200', autovacuum: 'off' },
   })
   const passwords = JSON.parse(readFileSync(join(dataDir, 'postgres', 'passwords.json'), 'utf8')) as { superuser: string }
   const superuser = new pg.Client({ ...server.connection, user: 'postgres', password: passwords.superuser, database: 'postgres' })

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type Tx, tables } from '../base/db.ts'
+import { OWN_WORKSPACE, type Tx, tables } from '../base/db.ts'
 
 interface AccessTables {
   workspaces: { workspace_id: string; slug: string; name: string; created_at?: Date }
@@ -144,7 +144,7 @@ export const rows = {
       until?: Date | undefined
     },
   ) => {
-    let query = q.selectFrom('audit_entries').selectAll().orderBy('seq', 'desc').limit(f.limit)
+    let query = q.selectFrom('audit_entries').selectAll().where('workspace_id', '=', OWN_WORKSPACE).orderBy('seq', 'desc').limit(f.limit)
     if (f.before !== null) query = query.where('seq', '<', f.before)
     if (f.actor) query = query.where('actor', '=', f.actor)
     if (f.action) query = query.where('action', '=', f.action)

@@ -4,7 +4,16 @@
  */
 import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
-import { type Compilable, DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type RawBuilder } from 'kysely'
+import {
+  type Compilable,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type RawBuilder,
+  sql,
+} from 'kysely'
 import pg from 'pg'
 import { Fault } from './errors.ts'
 
@@ -64,6 +73,13 @@ function nameOf(text: string): string | undefined {
   return name
 }
 
+/**
+ * The transaction's own workspace and project. Row-level security holds the rows apart without them, but its condition has an "or"
+ * for the runtime's chores, and only a plain comparison lets a list use an index that begins with these columns.
+ */
+export const OWN_WORKSPACE = sql<string>`current_setting('ar.workspace', true)`
+export const OWN_PROJECT = sql<string>`current_setting('ar.project', true)`
+
 // int8 counts and sequence numbers of ours stay far below 2^53; jsonb comes back parsed.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number)
 
@@ -72,7 +88,7 @@ const SET_SCOPE = { name: 'scope', text: "select set_config('ar.workspace', $1, 
 /** Whoever asks whether the database is there wants to know now, also when its packets vanish without a word. */
 const PING_MS = 3_000
 /** A peer that vanished is noticed after this and some probes more, and not after the system's two hours. */
-const KEEP_ALIVE_MS = 10_000
+export const KEEP_ALIVE_MS = 10_000
 
 /** A process that is frozen in the middle of a transaction holds its locks no longer than this; our transactions never wait for anybody. */
 const STALLED_MS = 10_000
@@ -92,7 +108,7 @@ const NOT_TEXT = new Set(['22021', '22P05'])
 const ABORTED = '25P02'
 
 /** What is sent until the event loop turns leaves in one write: a system call costs as much as a short statement. */
-function gather(client: pg.PoolClient): void {
+export function gather(client: pg.ClientBase): void {
   const { stream } = (client as unknown as { connection: { stream: Writable } }).connection
   stream.cork()
   process.nextTick(() => stream.uncork())
@@ -211,5 +227,6 @@ export function openPool(connection: pg.PoolConfig, role: string | null, max: nu
   } as pg.PoolConfig)
   // An idle connection that dies is replaced by the pool; whoever uses it next meets a fresh one.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }

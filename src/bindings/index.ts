@@ -242,7 +242,13 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
       const slugs = servers.filter((url) => url.startsWith(SERVER_URL)).map((url) => url.slice(SERVER_URL.length))
       const portable = (await Promise.all(slugs.map((slug) => rows.byServer(tx, slug)))).flat()
       found.push(...portable)
-      if (portable.length > 0) profiles.push(...(await rows.profiles(tx, portable.map((i) => i.id))))
+      if (portable.length > 0)
+        profiles.push(
+          ...(await rows.profiles(
+            tx,
+            portable.map((i) => i.id),
+          )),
+        )
       return found.map((i) => {
         const active = profiles.find((p) => p.instance_id === i.id && p.environment === environment && p.is_active)
         return {

@@ -41,6 +41,8 @@ export interface Tool {
    * on the (parsed) input.
    */
   repeatable: boolean | ((input: never) => boolean)
+  /** For a tool of wide effect: whether the call with this (parsed) input only reads. Its record need not be stored before the answer. */
+  reads?: (input: never) => boolean
   /** Least grants that let the tool do its usual job. Empty: any live credential does. */
   scopes: readonly string[]
   input: z.ZodType
@@ -97,6 +99,7 @@ export const tool = <I extends z.ZodType, O extends z.ZodType>(t: {
   about: string
   effect: Effect
   repeatable: boolean | ((input: z.output<I>) => boolean)
+  reads?: (input: z.output<I>) => boolean
   scopes?: readonly string[]
   input: I
   output: O

@@ -12,8 +12,6 @@ import type { Logger } from '../base/log.ts'
  * journal alone, so a newer build may go on with the legs of an older one.
  */
 const APPLICATION_VERSION = '1'
-/** Small: a leg costs DBOS two short statements, and a pool of 40 was measured slower. */
-export const ENGINE_POOL = 6
 
 /**
  * Processes launch their engine one after the other: two that make its tables at the same time end in a deadlock, or drop each
@@ -22,6 +20,9 @@ export const ENGINE_POOL = 6
 const LAUNCH_LOCK = 4_207_313
 const LAUNCH_TURN_MS = 60_000
 const LAUNCH_AGAIN_MS = 100
+
+/** Small: a leg costs DBOS two short transactions, and a pool of 40 was measured slower. */
+export const ENGINE_POOL = 6
 
 export interface Engine {
   launch(): Promise<void>

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type Scope, type Tx, tables } from '../base/db.ts'
+import { OWN_WORKSPACE, OWN_PROJECT, type Scope, type Tx, tables } from '../base/db.ts'
 import type { CallRecord } from '../tools/index.ts'
 import type { Command } from './decide.ts'
 import { jsonText } from './json-text.ts'
@@ -231,6 +231,8 @@ export const rows = {
         'r.started_at',
         'r.finished_at',
       ])
+      .where('r.workspace_id', '=', OWN_WORKSPACE)
+      .where('r.project_id', '=', OWN_PROJECT)
       .orderBy('r.id', 'desc')
       .limit(f.limit)
     if (f.before) query = query.where('r.id', '<', f.before)

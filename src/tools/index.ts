@@ -119,15 +119,20 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
    */
   async function traits(
     call: Pick<CallRequest, 'scope' | 'instanceId' | 'environment' | 'tool' | 'args'>,
-  ): Promise<{ effect: Tool['effect'] | null; repeatable: boolean }> {
+  ): Promise<{ changes: boolean; repeatable: boolean }> {
     try {
       const { connector } = await bindings.resolve(call.scope, call.instanceId, call.environment)
       const tool = toolOf(connector, call.tool)
-      if (typeof tool.repeatable === 'boolean') return { effect: tool.effect, repeatable: tool.repeatable }
-      return { effect: tool.effect, repeatable: tool.repeatable(checkArguments(tool.input, call.args ?? {}, []) as never) }
+      const { repeatable, reads = tool.effect === 'read' } = tool
+      if (typeof repeatable === 'boolean' && typeof reads === 'boolean') return { changes: !reads, repeatable }
+      const input = checkArguments(tool.input, call.args ?? {}, argumentNames(tool)) as never
+      return {
+        changes: !(typeof reads === 'boolean' ? reads : reads(input)),
+        repeatable: typeof repeatable === 'boolean' ? repeatable : repeatable(input),
+      }
     } catch (error) {
       if (error instanceof Fault && FAULTS[error.code].retry) throw error
-      return { effect: null, repeatable: false }
+      return { changes: true, repeatable: false }
     }
   }
 
@@ -163,8 +168,9 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
     /** A call outside a run. Throws its fault. */
     async call(request: CallRequest): Promise<unknown> {
       const outcome = await attempt(request)
-      const stored = recorder.write(outcome.record)
-      if ((await traits(request).catch(() => null))?.effect !== 'read') await stored
+      const changes = (await traits(request).catch(() => null))?.changes ?? true
+      const stored = recorder.write(outcome.record, changes)
+      if (changes) await stored
       if (!outcome.ok) throw outcome.fault
       return outcome.output
     },

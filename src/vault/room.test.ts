@@ -75,7 +75,8 @@ describe('a new installation', () => {
     const states = await Promise.all(both.map((r) => r.unlock()))
     expect(states.map((s) => s.state).sort()).toEqual(['open', 'sealed'])
     expect(states.find((s) => s.state === 'sealed')).toMatchObject({
-      reason: 'wrong',
+      // Whoever looks after the other has founded it finds that it may make no key at all.
+      reason: expect.stringMatching(/^(wrong|missing)$/),
       expectedKeyIds: [states.find((s) => s.state === 'open')!.keyId],
     })
   })

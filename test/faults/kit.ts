@@ -209,7 +209,9 @@ export function checkBooks({ events, calls, runs }: Books, upstream: Upstream, s
         starts.filter((e) => e.data.recovered),
         `${story}: ${step.id} started again by itself`,
       ).toEqual([])
-      expect(new Set(starts.map((e) => e.attempt)).size, `${story}: one start for each attempt of ${step.id}`).toBe(starts.length)
+      expect(arrived.length, `${story}: one call for each attempt of ${step.id}`).toBeLessThanOrEqual(
+        new Set(starts.map((e) => e.attempt)).size,
+      )
       expect(
         arrived.every((c) => c.key !== null),
         `${story}: ${step.id} has its key`,

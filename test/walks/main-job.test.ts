@@ -272,7 +272,9 @@ describe('what is stored, and what of it is shown', () => {
       expect(kept).toMatchObject({ name: 'Rotated, renamed', credential_version: 1 })
     }
     expect(await sealed()).toEqual([old])
-    expect((await call(rt, instance, pid.tool_name, pid.tool_args)).body.result.rows).toEqual(before.body.result.rows)
+    // Its sessions live on, too. (Which of them serves the next call is the pool's affair.)
+    const pids = async () => (await shop.admin("select pid from pg_stat_activity where usename = 'rota'")).map((r) => r.pid)
+    expect(await pids()).toContain(before.body.result.rows[0].pid)
 
     await shop.admin('alter role rota password $$second-password$$')
     const replaced = await rt.ok('PATCH', `/v1/connections/${connection}`, { credentials: { dsn: shop.dsn('rota', 'second-password') } })
@@ -281,8 +283,7 @@ describe('what is stored, and what of it is shown', () => {
     expect(now).toHaveLength(1)
     expect(now[0]).toMatchObject({ version: 2 })
     expect(now[0]?.bytes).not.toBe(old?.bytes)
-    const living = await shop.admin("select pid from pg_stat_activity where usename = 'rota'")
-    expect(living.map((r) => r.pid)).not.toContain(before.body.result.rows[0].pid)
+    expect(await pids()).not.toContain(before.body.result.rows[0].pid)
     const after = await call(rt, instance, pid.tool_name, pid.tool_args)
     expect(after.status).toBe(200)
     expect(after.body.result.rows).not.toEqual(before.body.result.rows)

@@ -83,7 +83,7 @@ function credentialsOf(request: IncomingMessage): string[] {
 
 const unicodeEscapes = (text: string) => text.replaceAll(/[^a-z0-9 ]/gi, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
-function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, response: ServerResponse): void {
+function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, response: ServerResponse) {
   const manner = /\/echo\/([\w-]+)/.exec(request.url ?? '')?.[1] ?? 'json'
   const echo = [...credentialsOf(request), head]
   const text = echo.join(' | ')
@@ -94,15 +94,15 @@ function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, respon
     send(200, 'application/json', JSON.stringify(echo.flatMap((it) => ['', 'x', 'xy'].map((lead) => as(Buffer.from(`${lead}${it}!`))))))
   switch (manner) {
     case 'escaped': // as .NET and Python write JSON
-      send(200, 'application/json', `{"you":[${echo.map((it) => `"${unicodeEscapes(it)}"`).join(',')}]}`)
+      return send(200, 'application/json', `{"you":[${echo.map((it) => `"${unicodeEscapes(it)}"`).join(',')}]}`)
     case 'slashes': // as PHP writes JSON
-      send(200, 'application/json', JSON.stringify({ you: echo }).replaceAll('/', '\\/'))
+      return send(200, 'application/json', JSON.stringify({ you: echo }).replaceAll('/', '\\/'))
     case 'nested':
-      send(200, 'application/json', JSON.stringify({ log: JSON.stringify({ you: echo }), [text]: 1 }))
+      return send(200, 'application/json', JSON.stringify({ log: JSON.stringify({ you: echo }), [text]: 1 }))
     case 'text':
-      send(200, 'text/plain', text)
+      return send(200, 'text/plain', text)
     case 'html':
-      send(
+      return send(
         200,
         'text/html',
         `<!doctype html><p>${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')}</p>`,
@@ -122,7 +122,7 @@ function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, respon
     case 'headers': {
       const ascii = echo.slice(0, -1).map((it) => Buffer.from(it).toString('latin1'))
       const more = Object.fromEntries(ascii.map((it, i) => [`x-echo-${i}`, it]))
-      send(200, 'application/json', '{}', {
+      return send(200, 'application/json', '{}', {
         ...more,
         'www-authenticate': `Bearer realm="${ascii[0]}"`,
         etag: `"${Buffer.from(ascii[0] ?? '').toString('base64')}"`,
@@ -136,17 +136,17 @@ function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, respon
       return
     }
     case 'gzip':
-      send(200, 'application/json', gzipSync(JSON.stringify({ you: echo })), { 'content-encoding': 'gzip' })
+      return send(200, 'application/json', gzipSync(JSON.stringify({ you: echo })), { 'content-encoding': 'gzip' })
     case 'status-text':
       response.writeHead(418, (credentialsOf(request)[0] ?? 'none').replaceAll(/[^\x20-\x7e]/g, ''), { 'content-type': 'text/plain' })
       response.end(text)
       return
     case 'bytes':
-      send(200, 'application/octet-stream', Buffer.concat([Buffer.from([0xff, 0xfe, 0x00]), Buffer.from(text)]))
+      return send(200, 'application/octet-stream', Buffer.concat([Buffer.from([0xff, 0xfe, 0x00]), Buffer.from(text)]))
     case 'loop':
-      send(302, 'text/plain', text, { location: `${mirror.url}/echo/loop` })
+      return send(302, 'text/plain', text, { location: `${mirror.url}/echo/loop` })
     case 'away':
-      send(302, 'text/plain', text, {
+      return send(302, 'text/plain', text, {
         location: `${mirror.elsewhere}/echo/json?${new URLSearchParams({ stolen: credentialsOf(request).join(' ') })}`,
       })
     case 'cut':
@@ -157,7 +157,7 @@ function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, respon
       const content = Buffer.from(`the token is ${credentialsOf(request).at(-1)}.`)
         .toString('base64')
         .replaceAll(/(.{10})/g, '$1\n')
-      send(
+      return send(
         200,
         'application/json',
         JSON.stringify({ type: 'file', name: 'notes.txt', path: 'notes.txt', sha: 'b6fc4c6', size: 60, encoding: 'base64', content }),
@@ -168,13 +168,13 @@ function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, respon
     case '404':
     case '422':
     case '500':
-      send(
+      return send(
         Number(manner),
         'application/json',
         JSON.stringify({ message: text, errors: [{ message: text }], documentation_url: text }),
       )
     default:
-      send(200, 'application/json', JSON.stringify({ you: echo, login: text, id: 1, html_url: text }))
+      return send(200, 'application/json', JSON.stringify({ you: echo, login: text, id: 1, html_url: text }))
   }
 }
 

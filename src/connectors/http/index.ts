@@ -96,6 +96,7 @@ const httpRequest = tool({
   effect: 'write',
   // RFC 9110 §9.2.1: these two change nothing. PUT and DELETE should bear repetition, but an unknown API gives no promise.
   repeatable: ({ method }) => method === 'GET' || method === 'HEAD',
+  reads: ({ method }) => method === 'GET' || method === 'HEAD',
   input: z
     .strictObject({
       method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']),
