@@ -24,6 +24,9 @@ const LAUNCH_AGAIN_MS = 100
 /** Small: a leg costs DBOS two short transactions, and a pool of 40 was measured slower. */
 export const ENGINE_POOL = 6
 
+/** Few enough for one short transaction. */
+const TIDY_AT_ONCE = 500
+
 export interface Engine {
   launch(): Promise<void>
   /** Durable once it resolves: the leg runs here now, or after a crash wherever this executor's work goes on. */
@@ -32,6 +35,8 @@ export interface Engine {
   underWay(legs: readonly LegName[], lives: (executorId: string) => boolean): Promise<Set<string>>
   /** Legs of an executor that is gone: they are put in line for the living. */
   adopt(executorId: string): Promise<number>
+  /** Drops what the engine remembers of legs that ended before: the runs' own journals tell what happened. Returns how many. */
+  tidy(before: Date): Promise<number>
   shutdown(): Promise<void>
 }
 
@@ -96,6 +101,21 @@ export function createEngine(deps: { pool: pg.Pool; executorId: string; log: Log
       const left = await DBOS.listWorkflows({ status: 'PENDING', executorId, loadInput: false } as never)
       if (left.length > 0) await DBOS.resumeWorkflows(left.map((w) => w.workflowID))
       return left.length
+    },
+    async tidy(before) {
+      let dropped = 0
+      for (;;) {
+        const ended = await DBOS.listWorkflows({
+          status: ['SUCCESS', 'ERROR'],
+          completedBefore: before.toISOString(),
+          limit: TIDY_AT_ONCE,
+          loadInput: false,
+          loadOutput: false,
+        })
+        if (ended.length > 0) await DBOS.deleteWorkflows(ended.map((w) => w.workflowID))
+        dropped += ended.length
+        if (ended.length < TIDY_AT_ONCE) return dropped
+      }
     },
     shutdown: () => DBOS.shutdown(),
   }

@@ -81,7 +81,7 @@ export function createRuns(deps: {
     if (left > 0) legs.set(runId, left)
     else legs.delete(runId)
   }
-  const lookout = createLookout({ db, engine, executorId: deps.executorId, log, active, held, begin, times: deps.times })
+  const lookout = createLookout({ db, engine, executorId: deps.executorId, now, log, active, held, begin, times: deps.times })
 
   /** The leg is in the books already, so the caller has nothing to fear: if the engine cannot be told, the lookout finds the run. */
   async function begin(runId: string, leg: number): Promise<void> {

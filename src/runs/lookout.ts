@@ -29,10 +29,15 @@ export const TIMES: Times = { reconcileMs: 15_000, startingMs: 5_000, commandsMs
 /** Open runs looked at in one round. */
 const OPEN_AT_ONCE = 2_000
 
+/** A row for each leg is kept for an hour, for whoever has to look into the engine's books, and dropped in rounds. */
+const REMEMBER_LEGS_MS = 3_600_000
+const TIDY_EVERY_MS = 600_000
+
 export function createLookout(deps: {
   db: Db
   engine: Engine
   executorId: string
+  now: () => number
   log: Logger
   active: ReadonlyMap<string, Handle>
   /** True from a leg's begin to its end, in this process. */
@@ -40,7 +45,7 @@ export function createLookout(deps: {
   begin: (runId: string, leg: number) => Promise<void>
   times?: Partial<Times> | undefined
 }) {
-  const { db, engine, executorId, log, active } = deps
+  const { db, engine, executorId, now, log, active } = deps
   const times = { ...TIMES, ...deps.times }
   const timers: NodeJS.Timeout[] = []
 
@@ -109,6 +114,7 @@ export function createLookout(deps: {
       await reconcile(0, true)
       every(times.reconcileMs, () => reconcile(times.startingMs, false))
       every(times.commandsMs, hearCommands)
+      every(TIDY_EVERY_MS, async () => void (await engine.tidy(new Date(now() - REMEMBER_LEGS_MS))))
     },
     stop(): void {
       for (const timer of timers) clearInterval(timer)
