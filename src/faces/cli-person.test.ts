@@ -336,3 +336,26 @@ describe('completion', () => {
     expect((await cli.run(['completion', 'tcsh'])).code).toBe(2)
   })
 })
+
+describe('long work', () => {
+  it('says how much is left while it goes on', async () => {
+    let left = 900
+    let release: () => void = () => undefined
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    cli.answers['vault.status'] = () => {
+      left -= 300
+      if (left === 0) release()
+      return { active_key: 2, to_rewrap: left, rotate_now: false, keys: [] }
+    }
+    cli.answers['vault.rewrap'] = async () => {
+      await held
+      return { done: 900, total: 900, undecryptable: 0, finished: true, retired_keys: [1] }
+    }
+    const ran = await cli.run(['vault', 'rewrap'])
+    expect(ran.code).toBe(0)
+    expect(ran.err).toContain('600 secrets still to rewrap\n300 secrets still to rewrap\n')
+    expect(ran.out).toMatch(/done: +900/)
+  })
+})

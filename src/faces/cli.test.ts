@@ -28,7 +28,9 @@ describe('every operation is a command', () => {
         .slice(1)
       const argv = words.map((w) => (w.startsWith('@') ? `@${join(cli.dir, 'file')}` : w.replaceAll('"', '')))
       const ran = await cli.run(argv)
-      expect(cli.calls.map((c) => c.op)).toEqual([command.op.name])
+      // Long work is watched through a second operation; the call itself is made once.
+      expect(cli.calls.filter((c) => c.op === command.op.name)).toHaveLength(1)
+      if (!command.op.left) expect(cli.calls).toHaveLength(1)
       // The fake knows no such thing: so the input was taken.
       expect(ran).toMatchObject({ code: 4, out: '', err: `error: ${command.op.name} has no answer in this test\n` })
     },

@@ -118,7 +118,8 @@ async function perform(command: Command, globals: Globals, rest: readonly string
     terminal.out(globals.json ? JSON.stringify({ items, next_cursor: null }, null, 2) : lines({ items }, command, view()).join('\n'))
     return 0
   }
-  const { value, text } = await client.call(command, input, { idempotencyKey: globals['idempotency-key'] })
+  const asked = client.call(command, input, { idempotencyKey: globals['idempotency-key'] })
+  const { value, text } = await (globals.json ? asked : withProgress(asked, command, client, commands, { deps, terminal }))
   // A terminal gets no control character of others, not even in JSON, where some of them may stand as they are.
   if (globals.json) terminal.out(terminal.width === null ? text : printable(JSON.stringify(value, null, 2)))
   else {
@@ -127,6 +128,31 @@ async function perform(command: Command, globals: Globals, rest: readonly string
     if (typeof next === 'string') terminal.note(`there are more: --all, or --cursor ${printable(next)}`)
   }
   return verdict(value)
+}
+
+/** How often long work is asked how far it has come. */
+const PROGRESS_MS = 1_000
+
+/** While long work goes on, says how much is left, where the operation says who knows. */
+async function withProgress<T>(
+  work: Promise<T>,
+  command: Command,
+  client: Client,
+  commands: Commands,
+  { deps, terminal }: Pick<At, 'deps' | 'terminal'>,
+): Promise<T> {
+  const { left } = command.op
+  const asked = left && commands.at('GET', left.at)
+  if (!left || !asked) return work
+  const ended = work.then(
+    () => true,
+    () => true,
+  )
+  while (!(await Promise.race([ended, deps.wait(PROGRESS_MS).then(() => false)]))) {
+    const known = (await client.call(asked, {}).catch(() => null))?.value as Record<string, unknown> | undefined
+    if (typeof known?.[left.field] === 'number') terminal.note(`${known[left.field]} ${left.counts}`)
+  }
+  return work
 }
 
 function lines(value: unknown, command: Command, view: Parameters<typeof table>[1]): string[] {

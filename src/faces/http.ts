@@ -83,6 +83,7 @@ export function createHttp(deps: {
       const answer = await deps.invoke(op, caller, input, {
         requestId,
         signal: c.req.raw.signal,
+        progress: (state) => deps.log.info({ request_id: requestId, operation: op.name, ...state }, 'progress'),
         idempotencyKey: c.req.header('idempotency-key'),
       })
       return c.json(answer as never, op.status ?? 200)

@@ -63,6 +63,7 @@ export const rewrap = operation({
   role: 'workspace_owner',
   effect: 'write',
   audit: { log: 'vault.rewrapped' },
+  left: { at: '/v1/vault', field: 'to_rewrap', counts: 'secrets still to rewrap' },
   hideFrom: { mcp: 'for operators only' },
   input: z.strictObject({}),
   output: z.object({
