@@ -156,10 +156,12 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       return { ready: Object.values(checks).every((c) => c.ok), checks }
     }
     const http = createHttp({ operations, invoke, access, readiness, up: () => engineUp, log, now, version: VERSION })
-    undo.push(() => (engineUp ? runs.close() : undefined))
+    let launched = false
+    undo.push(() => (launched ? runs.close() : undefined))
     handle = getRequestListener(http.fetch)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${ownPort}`
 
+    launched = true
     await runs.launch()
     engineUp = true
 
@@ -195,7 +197,8 @@ async function openDatabase(config: Config, log: Logger, say: (line: string) => 
       stop: async () => undefined,
     }
   const options = { dataDir: config.dataDir, log: (line: string) => log.info({ postgres: line }, 'postgres') }
-  if (!existsSync(join(config.dataDir, 'postgres'))) say('setting up PostgreSQL in the data directory')
+  if (!['postgres', 'postgres.json'].some((name) => existsSync(join(config.dataDir, name))))
+    say('setting up PostgreSQL in the data directory')
   let server = await startPostgres(options)
   let stopping = false
   const watch = () =>

@@ -62,6 +62,7 @@ export function createRoom(deps: {
   let inside: { root: RootKey; ring: Keyring } | null = null
   let unlocking: Promise<VaultState> | null = null
   const uncounted = new Map<number, number>()
+  let writing: Promise<void> = Promise.resolve()
 
   const open = () => inside ?? raise()
   function raise(): never {
@@ -219,7 +220,12 @@ export function createRoom(deps: {
     },
   }
 
-  async function writeCounts(): Promise<void> {
+  /** One at a time, so that whoever waits for it knows that all earlier counts are written too. */
+  function writeCounts(): Promise<void> {
+    writing = writing.catch(() => undefined).then(writeCountsNow)
+    return writing
+  }
+  async function writeCountsNow(): Promise<void> {
     const counts = [...uncounted].filter(([, n]) => n > 0)
     if (counts.length === 0) return
     uncounted.clear()
