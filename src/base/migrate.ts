@@ -56,7 +56,7 @@ export async function migrate(connection: pg.ClientConfig, directory: URL, log: 
     }
     const newer = [...done.keys()]
     if (newer.length > 0) throw new Fault('DEPENDENCY_UNAVAILABLE', `this database was written by a newer runtime (it has ${newer[0]})`)
-    return { role: await appRole(client) }
+    return { role: await inTurn(() => appRole(client)) }
   } catch (cause) {
     if (cause instanceof Fault || cause instanceof pg.DatabaseError) throw cause
     throw new Fault('DEPENDENCY_UNAVAILABLE', 'the connection to the database was lost while it was being made ready', {
@@ -65,6 +65,23 @@ export async function migrate(connection: pg.ClientConfig, directory: URL, log: 
     })
   } finally {
     await client.end()
+  }
+}
+
+/** Roles belong to the whole server, where no lock of ours reaches: another installation may be making the same one right now. */
+const ROLE_TRIES = 10
+const ROLE_AGAIN_MS = 50
+/** duplicate_object, unique_violation, and the server's own "tuple concurrently updated". */
+const COLLISIONS = ['42710', '23505', 'XX000']
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (tries >= ROLE_TRIES || !COLLISIONS.includes(String((error as { code?: unknown }).code))) throw error
+      await new Promise((resolve) => setTimeout(resolve, ROLE_AGAIN_MS * tries))
+    }
   }
 }
 

@@ -87,12 +87,12 @@ export function createRoom(deps: {
     throw error instanceof Fault ? error : sealedBecause('unreachable', 'the root key cannot be used')
   }
 
-  const look = (tx: Tx) =>
-    Promise.all([rows.keysOf(tx), rows.sentinelsOf(tx), rows.anySealed(tx)]).then(([keys, sentinels, any]) => ({
-      keys,
-      sentinels,
-      fresh: keys.length === 0 && sentinels.length === 0 && !any,
-    }))
+  /** Behind the lock, because each statement sees the database anew: half of what another process is founding would look damaged. */
+  const look = async (tx: Tx) => {
+    await rows.lockVault(tx)
+    const [keys, sentinels, any] = await Promise.all([rows.keysOf(tx), rows.sentinelsOf(tx), rows.anySealed(tx)])
+    return { keys, sentinels, fresh: keys.length === 0 && sentinels.length === 0 && !any }
+  }
 
   /** The first ring, written in one transaction; a process that comes second leaves the first one's alone. */
   async function found(root: RootKey): Promise<void> {
