@@ -1,10 +1,11 @@
 /** The only reader of process.env and of the start command's flags. Returns one frozen object. */
+import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseAllow } from './base/egress.ts'
 import { fail } from './base/errors.ts'
-import { conceal, type RootKeySource } from './vault/index.ts'
+import { conceal, type RootKeySource, type Secret } from './vault/index.ts'
 
 export const VERSION = '0.1.0'
 
@@ -22,6 +23,21 @@ export interface Config {
   readonly logFile: string | null
   /** Private addresses that connectors may reach, exact host and port. */
   readonly allowPrivate: readonly { host: string; port: number }[]
+  /** As people reach this server; null: as it listens. No slash at the end. */
+  readonly publicUrl: string | null
+  /** OAuth apps for every workspace of this deployment. */
+  readonly oauthApps: readonly ConfiguredApp[]
+  readonly oauthSecrets: ReadonlyMap<string, Secret>
+  /** Where events about connections go. */
+  readonly eventsTo: { url: string; secret: Secret } | null
+}
+/** An OAuth app of the deployment, as the file names it. */
+export interface ConfiguredApp {
+  slug: string
+  provider: string
+  clientId: string
+  hasSecret: boolean
+  settings: Record<string, unknown>
 }
 
 const FLAGS = {
@@ -45,6 +61,22 @@ const FLAGS = {
     multiple: true,
     env: 'AGENTRUNTIME_ALLOW_PRIVATE',
     about: 'host:port in a private range that connectors may reach; repeatable',
+  },
+  'public-url': {
+    type: 'string',
+    env: 'AGENTRUNTIME_PUBLIC_URL',
+    about: 'as people reach this server, such as https://agents.example.com (http://<host>:<port>)',
+  },
+  'oauth-apps-file': {
+    type: 'string',
+    env: 'AGENTRUNTIME_OAUTH_APPS_FILE',
+    about: 'JSON file with OAuth apps for every workspace: {"google": {"client_id": "…", "client_secret": "…"}}',
+  },
+  'events-url': { type: 'string', env: 'AGENTRUNTIME_EVENTS_URL', about: 'gets a signed event for each change of a connection’s state' },
+  'events-secret-file': {
+    type: 'string',
+    env: 'AGENTRUNTIME_EVENTS_SECRET_FILE',
+    about: 'file with the signing secret of these events (whsec_…, Standard Webhooks)',
   },
   'no-demo': { type: 'boolean', env: 'AGENTRUNTIME_NO_DEMO', about: 'leave out the demo of the first start' },
   json: { type: 'boolean', env: 'AGENTRUNTIME_JSON', about: 'one JSON line when ready, and errors as JSON' },
@@ -95,6 +127,9 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     logLevel: text('log-level') ?? 'info',
     logFile: text('log-file') ?? null,
     allowPrivate: allow.map((entry) => parseAllow(entry.trim())),
+    publicUrl: publicUrl(text('public-url')),
+    ...oauthApps(text('oauth-apps-file')),
+    eventsTo: eventsTo(text('events-url'), text('events-secret-file')),
   })
 }
 
@@ -104,6 +139,53 @@ function rootKeySource(file: string | undefined, command: string | undefined, va
   if (command) return { kind: 'command', argv: commandLine(command) }
   if (value) return { kind: 'value', name: 'AGENTRUNTIME_ROOT_KEY', value: conceal(value) }
   return { kind: 'file', path: resolve(dataDir, 'root.key') }
+}
+
+function publicUrl(text: string | undefined): string | null {
+  if (text === undefined) return null
+  const url = URL.parse(text)
+  if (!url || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '' || url.username !== '')
+    fail('INVALID_INPUT', '--public-url must be like https://agents.example.com, without a path')
+  return url.origin
+}
+
+function oauthApps(path: string | undefined): Pick<Config, 'oauthApps' | 'oauthSecrets'> {
+  if (path === undefined) return { oauthApps: [], oauthSecrets: new Map() }
+  let parsed: Record<string, Record<string, unknown>>
+  try {
+    parsed = JSON.parse(readFileSync(path, 'utf8')) as typeof parsed
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? 'it is not JSON'
+    return fail('INVALID_INPUT', `--oauth-apps-file cannot be read (${why})`, {
+      hint: 'Write {"google": {"client_id": "…", "client_secret": "…"}}.',
+    })
+  }
+  const secrets = new Map<string, Secret>()
+  const apps = Object.entries(parsed ?? {}).map(([slug, { provider = slug, client_id, client_secret, ...settings }]): ConfiguredApp => {
+    if (typeof client_id !== 'string' || typeof provider !== 'string')
+      return fail('INVALID_INPUT', `--oauth-apps-file: ${slug} has no client_id`)
+    if (typeof client_secret === 'string') secrets.set(slug, conceal(client_secret))
+    return { slug, provider, clientId: client_id, hasSecret: secrets.has(slug), settings }
+  })
+  return { oauthApps: apps, oauthSecrets: secrets }
+}
+
+function eventsTo(url: string | undefined, secretFile: string | undefined): Config['eventsTo'] {
+  if (url === undefined) return null
+  if (!URL.canParse(url)) fail('INVALID_INPUT', '--events-url is not a URL')
+  if (secretFile === undefined) fail('INVALID_INPUT', '--events-url needs --events-secret-file: events are always signed')
+  let secret: string
+  try {
+    secret = readFileSync(secretFile, 'utf8').trim()
+  } catch (error) {
+    return fail('INVALID_INPUT', `--events-secret-file cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+  // Standard Webhooks: 24 to 64 bytes in base64, after the prefix.
+  if (!/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/.test(secret))
+    fail('INVALID_INPUT', '--events-secret-file must hold whsec_ and 24 to 64 bytes in base64', {
+      hint: 'echo "whsec_$(openssl rand -base64 32)"',
+    })
+  return { url, secret: conceal(secret) }
 }
 
 function commandLine(text: string): string[] {

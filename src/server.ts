@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import type pg from 'pg'
-import { createAccess } from './access/index.ts'
+import { appendAudit, createAccess } from './access/index.ts'
 import { createDb, openPool } from './base/db.ts'
 import { createEgress } from './base/egress.ts'
 import { Fault } from './base/errors.ts'
@@ -18,11 +18,11 @@ import { migrate } from './base/migrate.ts'
 import { startPostgres } from './base/postgres.ts'
 import { createBindings } from './bindings/index.ts'
 import { type Config, VERSION } from './config.ts'
-import { createConnections } from './connections/index.ts'
-import { loadConnectors } from './connectors/load.ts'
+import { type AppSettings, createConnections, createEpoch } from './connections/index.ts'
+import { loadShelf } from './connectors/load.ts'
 import { seedDemo } from './demo.ts'
 import { createHttp, type Readiness } from './faces/http.ts'
-import { createInvoke, forgetOldAnswers, operations, type Rooms } from './operations/index.ts'
+import { createInvoke, createSignIn, forgetOldAnswers, operations, type Rooms, standsBy } from './operations/index.ts'
 import { createRuns, ENGINE_POOL, type Times } from './runs/index.ts'
 import { createTools } from './tools/index.ts'
 import { createVault } from './vault/index.ts'
@@ -45,6 +45,8 @@ export interface Deps {
   now?: () => number
   random?: () => number
   fault?: (point: string, about?: string) => void | Promise<void>
+  /** How often what is due is looked for. */
+  lookEveryMs?: number
   /** Shorter leases and rounds, for whoever cannot wait. */
   times?: Partial<Times>
   /** One line for whoever watches the start. */
@@ -97,9 +99,18 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     })
     undo.push(() => egress.close())
 
-    const connectors = await loadConnectors()
+    const { connectors, providers } = await loadShelf()
     const fault = deps.fault ? { fault: deps.fault } : {}
-    const vault = createVault({ db, rootSource: config.rootKey, egress, now, localRoot: join(config.dataDir, 'files'), ...fault })
+    const vault = createVault({
+      db,
+      rootSource: config.rootKey,
+      egress,
+      now,
+      localRoot: join(config.dataDir, 'files'),
+      journalDir: join(config.dataDir, 'answers'),
+      configured: config.oauthSecrets,
+      ...fault,
+    })
     undo.push(() => vault.close())
     await vault.keeping.unlock()
     const vaultState = vault.keeping.state()
@@ -113,13 +124,35 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     undo.push(() => clearInterval(checking))
 
     const access = createAccess({ db, now })
-    const connections = createConnections({ db, vault: vault.lending, connectors, now })
+    const owner = executorId(config.dataDir)
+    const epoch = createEpoch({ db, dataDir: config.dataDir, ownPostgres: config.databaseUrl === null, now })
+    const connections = createConnections({
+      db,
+      vault: vault.lending,
+      connectors,
+      providers,
+      configuredApps: config.oauthApps.map((a) => ({ ...a, settings: a.settings as AppSettings })),
+      egress,
+      epoch,
+      publicUrl: () => config.publicUrl ?? `http://${shownHost(config.host)}:${ownPort}`,
+      owner,
+      eventsTo: config.eventsTo,
+      stands: standsBy(access),
+      audit: async (tx, scope, actor, action, target, details) =>
+        void appendAudit(tx, scope, new Date(now()), { actor, action, target, outcome: 'done', details }),
+      trouble: (error) => log.warn({ problem: (error as Error).message }, 'looking after connections met trouble'),
+      now,
+      random,
+      wait: (ms) => new Promise((done) => setTimeout(done, ms)),
+      lookEveryMs: deps.lookEveryMs,
+      ...fault,
+    })
     const bindings = createBindings({ db, connectors, now })
     const tools = createTools({ db, bindings, connections, now })
     const runs = createRuns({
       db,
       enginePool,
-      executorId: executorId(config.dataDir),
+      executorId: owner,
       tools,
       findStored: async ({ workspace }) => {
         const matcher = await vault.findStored(workspace)
@@ -155,15 +188,28 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       }
       return { ready: Object.values(checks).every((c) => c.ok), checks }
     }
-    const http = createHttp({ operations, invoke, access, readiness, up: () => engineUp, log, now, version: VERSION })
+    const http = createHttp({
+      operations,
+      invoke,
+      signIn: createSignIn(rooms),
+      secure: config.publicUrl?.startsWith('https:') ?? false,
+      access,
+      readiness,
+      up: () => engineUp,
+      log,
+      now,
+      version: VERSION,
+    })
     let launched = false
     undo.push(() => (launched ? runs.close() : undefined))
     handle = getRequestListener(http.fetch)
-    const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${ownPort}`
+    const url = `http://${shownHost(config.host)}:${ownPort}`
 
     launched = true
+    await epoch.begin()
     await runs.launch()
     engineUp = true
+    await connections.oauth.begin()
 
     const tidying = setInterval(
       () => void forgetOldAnswers(db).catch((error: Error) => log.warn({ problem: error.message }, 'tidying failed')),
@@ -182,6 +228,8 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     throw error
   }
 }
+
+const shownHost = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 interface Database {
   connection: pg.ClientConfig

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import acmeMail from '../docs/examples/acme-mail/index.ts'
 import { flagTable } from '../src/config.ts'
 import type { Field } from '../src/connectors/contract.ts'
-import { faultsOf, loadConnectors } from '../src/connectors/load.ts'
+import { faultsOf, loadShelf } from '../src/connectors/load.ts'
 import { createCommands } from '../src/faces/cli-commands.ts'
 import { EXTRAS } from '../src/faces/cli-extras.ts'
 import { operations } from '../src/operations/index.ts'
@@ -81,7 +81,7 @@ describe('tables', () => {
 
   it('README says of every connector what it was tested against', async () => {
     const shown = tableRows(section(text('README.md'), 'Connectors')).map(([slug]) => slug)
-    expect(shown.sort()).toEqual([...(await loadConnectors()).keys()].map((slug) => `\`${slug}\``).sort())
+    expect(shown.sort()).toEqual([...(await loadShelf()).connectors.keys()].map((slug) => `\`${slug}\``).sort())
   })
 
   it('ARCHITECTURE has the arrows that are tested', () => {
@@ -209,9 +209,18 @@ async function connectorsPage(): Promise<string> {
     'What each takes. The same comes from `GET /v1/connections/templates` (fields) and `GET /v1/mcp/platform-catalog` (settings, tools, schemas).\n' +
       'A *secret* field is sealed and never shown again; an *open* one is shown. Settings live in the config profile of an instance.',
   ]
-  for (const c of (await loadConnectors()).values()) {
+  const { connectors, providers } = await loadShelf()
+  for (const p of providers.values()) {
+    parts.push(`## ${p.title}: accounts of \`${p.slug}\``, p.about)
+    const switches = Object.entries(p.services).map(([name, s]) => [`\`${name}\``, s.scopes.map((it) => `\`${it}\``).join(' ')])
+    if (switches.length > 0) parts.push(table(['service', 'asks for'], switches))
+    const byHand = Object.entries(p.manual).map(([name, m]) => [`\`${name}\``, fieldList(m.fields)])
+    if (byHand.length > 0) parts.push(table(['by hand', 'fields'], byHand))
+  }
+  for (const c of connectors.values()) {
     parts.push(`## ${c.title}: \`${c.slug}\``, c.about)
     if (c.auth.kind === 'none') parts.push('Takes no credential: make an instance without a connection.')
+    else if (c.auth.kind === 'oauth') parts.push(`Takes an account of \`${c.auth.provider}\`; its service is \`${c.auth.service}\`.`)
     else {
       const services = c.auth.kind === 'dsn' ? [['dsn', c.auth] as const] : Object.entries(c.auth.services)
       parts.push(

@@ -147,6 +147,15 @@ export function createAccess(deps: { db: Db; now: () => number }) {
       page: (tx: Tx, filter: Parameters<typeof rows.auditPage>[1]) => rows.auditPage(tx, filter),
     },
 
+    /** Whether somebody who asked for something a while ago could still ask for it: token, person and membership live. */
+    async stands(scope: Scope, userId: string, actor: string): Promise<boolean> {
+      const pat = actor.startsWith('pat:') ? actor.slice(4) : null
+      return db.tx(scope, async (tx) => {
+        if (!(await rows.isMember(tx, userId))) return false
+        return pat === null || (await rows.patLives(tx, pat, new Date(now())))
+      })
+    },
+
     projects: (tx: Tx) => rows.projectsOf(tx),
     workspace: (tx: Tx, id: string) => rows.workspace(tx, id),
 

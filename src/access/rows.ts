@@ -101,6 +101,22 @@ export const rows = {
       q.updateTable('pats').set({ revoked_at: at }).where('id', '=', id).where('revoked_at', 'is', null).returning(['id', 'token_hash']),
     ),
 
+  isMember: async (tx: Tx, userId: string): Promise<boolean> =>
+    (await tx.first(
+      q
+        .selectFrom('members as m')
+        .innerJoin('users as u', 'u.id', 'm.user_id')
+        .leftJoin('project_members as pm', (j) => j.onRef('pm.user_id', '=', 'm.user_id').on('pm.role', '<>', 'project_viewer'))
+        .select('m.user_id')
+        .where('m.user_id', '=', userId)
+        .where('u.disabled_at', 'is', null)
+        .where((e) => e.or([e('m.role', 'in', ['owner', 'admin']), e('pm.user_id', 'is not', null)])),
+    )) !== undefined,
+  patLives: async (tx: Tx, id: string, now: Date): Promise<boolean> =>
+    (await tx.first(
+      q.selectFrom('pats').select('id').where('id', '=', id).where('revoked_at', 'is', null).where('expires_at', '>', now),
+    )) !== undefined,
+
   firstWorkspace: (tx: Tx) => tx.first(q.selectFrom('workspaces').selectAll().orderBy('created_at').limit(1)),
   insertWorkspace: (tx: Tx, row: AccessTables['workspaces']) => tx.run(q.insertInto('workspaces').values(row)),
   insertProject: (tx: Tx, row: AccessTables['projects']) => tx.run(q.insertInto('projects').values(row)),

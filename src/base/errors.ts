@@ -24,6 +24,7 @@ export const FAULTS = {
   CREDENTIAL_REJECTED: { http: 422, exit: 6, retry: false },
   CONNECTION_RECONNECT_REQUIRED: { http: 422, exit: 6, retry: false },
   BINDING_MISSING: { http: 422, exit: 5, retry: false },
+  OAUTH_APP_REFUSED: { http: 422, exit: 6, retry: false },
   SCOPE_MISSING: { http: 422, exit: 6, retry: false },
   EGRESS_BLOCKED: { http: 422, exit: 5, retry: false },
   TEMPLATE_UNRESOLVED: { http: 422, exit: 5, retry: false },

@@ -8,7 +8,7 @@ import type { Connector } from '../connectors/contract.ts'
 import { type InstanceRow, type ProfileRow, rows } from './rows.ts'
 import { canonicalUrl, type InstanceFacts, type ProfileFacts, SERVER_URL, showInstance, showProfile } from './show.ts'
 
-export { missingScopes } from './scopes.ts'
+export { missingScopes } from '../connectors/contract.ts'
 export { canonicalUrl, type InstanceFacts, type ProfileFacts }
 
 export const DEFAULT_ENVIRONMENT = 'production'

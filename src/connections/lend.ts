@@ -1,13 +1,15 @@
 /** Lends what a tool needs: a `fetch` or a database session that already carries the credential, and never the credential. */
 import type { Scope } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
-import type { Connector, ToolContext } from '../connectors/contract.ts'
+import { bearer, type Connector, type ToolContext } from '../connectors/contract.ts'
 import type { CredentialRef, Lending } from '../vault/index.ts'
 import type { ConnectionRow } from './rows.ts'
+import { REASONS } from './show.ts'
 
 /** What one call borrows. */
-export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'base'> {
+export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'base' | 'account'> {
   connectionId: string | null
+  /** The version that the last request went out with. */
   credentialVersion: number | null
   /** Takes the credential out of what a tool made of the answers. */
   clean: <T>(output: T) => T
@@ -31,6 +33,10 @@ export interface Loan {
   version: number
   /** The version to go on with when this one has been replaced and destroyed meanwhile. */
   latest: () => Promise<number>
+  /** For tokens that are renewed: after a 401, the version to try once more, or null. */
+  renewed?: (used: number) => Promise<number | null>
+  /** Hosts that an OAuth account's tokens may go to, for connectors that any account may be used with. */
+  apiHosts?: readonly string[]
 }
 
 const refOf = (row: ConnectionRow, version: number): CredentialRef => ({
@@ -41,14 +47,14 @@ const refOf = (row: ConnectionRow, version: number): CredentialRef => ({
 })
 
 /** Nothing has left the building yet when a version turns out to be gone, so going on with the next one repeats nothing. */
-async function withLiving<T>(loan: Loan, use: (ref: CredentialRef) => Promise<T>): Promise<T> {
+async function withLiving<T>(loan: Loan, version: number, use: (ref: CredentialRef) => Promise<T>): Promise<T> {
   try {
-    return await use(refOf(loan.row, loan.version))
+    return await use(refOf(loan.row, version))
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'NOT_FOUND') throw error
-    const version = await loan.latest()
-    if (version === loan.version) throw error
-    return use(refOf(loan.row, version))
+    const next = await loan.latest()
+    if (next === version) throw error
+    return use(refOf(loan.row, next))
   }
 }
 
@@ -69,12 +75,16 @@ export function reach(connector: Connector, config: Record<string, unknown>): { 
 
 const WHY: Partial<Record<ConnectionRow['status'], (row: ConnectionRow) => Fault>> = {
   reconnect: (row) =>
-    new Fault('CONNECTION_RECONNECT_REQUIRED', `the connection ${row.name} needs a new credential before anything can use it`, {
-      hint: 'Replace its credential, then try again.',
-      details: { connection_id: row.id, reason: row.status_reason },
+    new Fault('CONNECTION_RECONNECT_REQUIRED', `the connection ${row.name} must be connected again before anything can use it`, {
+      hint: `${REASONS[row.status_reason ?? ''] ?? ''} ${wayBack(row)}`.trim(),
+      details: { connection_id: row.id, reason: row.status_reason, since: row.status_since.toISOString() },
     }),
   disabled: (row) => new Fault('BINDING_MISSING', `the connection ${row.name} is disabled`, { details: { connection_id: row.id } }),
 }
+
+/** What a person does about a connection in Reconnect. */
+export const wayBack = (row: Pick<ConnectionRow, 'id' | 'service'>): string =>
+  row.service === 'oauth' ? `POST /v1/connections/${row.id}/reconnect gives the link.` : 'Replace its credential, then try again.'
 
 /** Throws when this connection cannot serve at all. */
 export function mustServe(row: ConnectionRow): void {
@@ -82,41 +92,83 @@ export function mustServe(row: ConnectionRow): void {
   if (why) throw why(row)
 }
 
+/** Whether a connection is one for this connector: of its own kind, of its provider, or of any provider where it takes those. */
+export function fits(connector: Connector, row: Pick<ConnectionRow, 'provider'>, isProvider: (slug: string) => boolean): boolean {
+  const { auth } = connector
+  if (auth.kind === 'oauth') return row.provider === auth.provider
+  return row.provider === connector.slug || (auth.kind === 'api_key' && auth.oauth === true && isProvider(row.provider))
+}
+
 const noDatabase = (): never => fail('TOOL_REFUSED', 'this connector has no database')
 const NO_DB: ToolContext['db'] = { read: noDatabase, ask: noDatabase, write: noDatabase }
 
-export function lendHttp(loan: Loan): Lent {
-  const { row, connector, signal } = loan
-  const { base, hosts } = reach(connector, loan.config)
+function recipeOf({ row, connector, config, apiHosts }: Loan) {
+  const { base, hosts } = reach(connector, config)
   const { auth } = connector
-  const put = auth.kind === 'api_key' ? auth.services[row.service]?.put : undefined
-  if (!put) fail('BINDING_MISSING', `the connection ${row.name} is no credential for ${connector.title}`)
-  const recipe = { put, hosts, publicFields: row.public }
+  const own = auth.kind === 'api_key' && row.provider === connector.slug ? auth.services[row.service]?.put : undefined
+  if (own) return { base, recipe: { put: own, hosts, publicFields: row.public } }
+  const token = bearer('access_token') // RFC 6750 §2.1
+  if (auth.kind === 'oauth') return { base, recipe: { put: token, hosts, publicFields: {} } }
+  if (auth.kind !== 'api_key' || !auth.oauth || !apiHosts)
+    return fail('BINDING_MISSING', `the connection ${row.name} is no credential for ${connector.title}`)
+  // Whoever writes the config must not choose where somebody's account goes: only hosts of the provider or of its app.
+  const allowed = hosts.filter((host) => apiHosts.includes(host))
+  if (allowed.length === 0)
+    fail('EGRESS_BLOCKED', `the tokens of ${row.name} may not go to ${hosts[0] ?? 'no host'}`, {
+      hint: `They may go to ${apiHosts.join(', ') || 'no host yet: an administrator names api_hosts in the OAuth app'}.`,
+      details: { host: hosts[0] ?? null, rule: 'credential-hosts' },
+    })
+  return { base, recipe: { put: token, hosts: allowed, publicFields: {} } }
+}
+
+export function lendHttp(loan: Loan): Lent {
+  const { row, signal } = loan
+  const { base, recipe } = recipeOf(loan)
   const cleaners = new Map<number, <T>(output: T) => T>()
+  let version = loan.version
+  const send = (request: { url: string; init: RequestInit }) =>
+    withLiving(loan, version, (ref) => {
+      version = ref.version
+      return loan.vault.send(ref, recipe, request, (clean) => cleaners.set(ref.version, clean))
+    })
   return {
     connectionId: row.id,
-    credentialVersion: loan.version,
+    get credentialVersion() {
+      return version
+    },
     clean: (output) => [...cleaners.values()].reduce((it, clean) => clean(it), output),
     base,
+    account: row.account,
     db: NO_DB,
-    fetch: (pathOrUrl, init) => {
+    fetch: async (pathOrUrl, init) => {
       const request = { url: /^https?:/i.test(pathOrUrl) ? pathOrUrl : base + pathOrUrl, init: { ...init, signal: init?.signal ?? signal } }
-      return withLiving(loan, (ref) => loan.vault.send(ref, recipe, request, (clean) => cleaners.set(ref.version, clean)))
+      const answer = await send(request)
+      // RFC 6750 §3.1: whoever answers 401 has done nothing, so the same request may be made once more with a newer token.
+      if (answer.status !== 401 || !loan.renewed || !replayable(init?.body)) return answer
+      const next = await loan.renewed(version)
+      if (next === null) return answer
+      version = next
+      await answer.body?.cancel()
+      return send(request)
     },
   }
 }
+
+/** A stream is gone once it was sent. */
+const replayable = (body: RequestInit['body']): boolean => !(body instanceof ReadableStream)
 
 export function lendDatabase(loan: Loan): Lent {
   const { row, connector, config, signal } = loan
   const { auth } = connector
   if (auth.kind !== 'dsn') fail('BINDING_MISSING', `${connector.title} takes no connection string`)
   const use = <T>(work: (session: ToolContext['db']) => Promise<T>) =>
-    withLiving(loan, (ref) => work(loan.vault.session(ref, auth.wire, config, signal)))
+    withLiving(loan, loan.version, (ref) => work(loan.vault.session(ref, auth.wire, config, signal)))
   return {
     connectionId: row.id,
     credentialVersion: loan.version,
     clean: (output) => output, // what a session gives back has been cleaned
     base: '',
+    account: row.account,
     fetch: () => fail('TOOL_REFUSED', 'this connector speaks no HTTP'),
     db: {
       read: (sql, args, limits) => use((s) => s.read(sql, args, limits)),
@@ -134,6 +186,7 @@ export function lendLocal(vault: Lending, scope: Scope, connector: Connector, co
     credentialVersion: null,
     clean: (output) => output,
     base: '',
+    account: null,
     fetch: () => fail('TOOL_REFUSED', 'this connector speaks no HTTP'),
     db: vault.localSession(scope, connector.auth.wire, config, signal),
   }

@@ -1,5 +1,23 @@
 /** What a connection looks like from outside. Facts only. */
+import type { GrantRow } from './grant-rows.ts'
 import type { ConnectionRow, Status } from './rows.ts'
+
+/** What is behind a connection whose token is renewed. */
+export interface GrantFacts {
+  kind: GrantRow['kind']
+  app: string | null
+  services: string[]
+  renewable: boolean
+  consented_at: string
+  access_expires_at: string | null
+  /** When it is renewed by itself. */
+  renews_at: string | null
+  /** After this only a person helps. */
+  ends_at: string | null
+  failures: number
+  next_try_at: string | null
+  last_problem: string | null
+}
 
 export interface ConnectionFacts {
   id: string
@@ -20,6 +38,7 @@ export interface ConnectionFacts {
   expires_at: string | null
   last_validated_at: string | null
   last_used_at: string | null
+  oauth: GrantFacts | null
   created_at: string
   updated_at: string
 }
@@ -30,12 +49,44 @@ export const REASONS: Readonly<Record<string, string>> = {
   undecryptable: 'The stored credential cannot be read any more. Enter it again.',
   provider_unavailable: 'The provider could not be reached.',
   lacks_permission: 'The credential works, but lacks a permission that is needed.',
+  user_revoked: 'Access was taken back at the provider. Connect the account again.',
+  expired: 'The consent has ended by its date. Connect the account again.',
+  rotation_lost: 'A renewal was cut off, and the provider ended the access to be safe. Connect the account again.',
+  admin_policy: 'A policy of the account’s organisation ended the access. Ask its administrator, then connect again.',
+  consent_required: 'The provider wants a person to agree again. Connect the account again.',
+  unknown: 'The provider has refused to renew the access for a day, for a reason that it does not name clearly. Connect the account again.',
+  scopes: 'The connection works, but not for everything: access to a part was not given.',
+  provider_unclear: 'The provider refuses to renew with an unusual error. It is tried again by itself.',
+  client_refused: 'The provider does not accept the OAuth app of this server. That is for its operator to mend.',
+  client_not_allowed: 'The provider does not allow the OAuth app of this server to do this. That is for its operator to mend.',
+  grant_not_supported: 'The provider does not let the OAuth app of this server renew access. That is for its operator to mend.',
+  scope_not_known: 'The provider does not know a scope that the OAuth app asks for. That is for the operator of this server to mend.',
+  resource_not_known:
+    'The provider does not know the resource that the OAuth app asks for. That is for the operator of this server to mend.',
+  redirect_not_registered: 'The redirect address of this server is not registered at the provider. That is for its operator to mend.',
+  endpoint_not_allowed: 'This server may not connect to the provider. That is for its operator to mend.',
+  app_changed: 'The OAuth app behind this connection was changed or removed. That is for the operator of this server to mend.',
+  being_deleted: 'The connection is being deleted.',
   disabled_by_user: 'Somebody switched this connection off.',
 }
 
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null
 
-export function show(row: ConnectionRow, keys: readonly string[]): ConnectionFacts {
+const showGrant = (g: GrantRow): GrantFacts => ({
+  kind: g.kind,
+  app: g.app_slug,
+  services: g.services,
+  renewable: g.renewable,
+  consented_at: g.consented_at.toISOString(),
+  access_expires_at: iso(g.access_expires_at),
+  renews_at: iso(g.due_at),
+  ends_at: iso(g.ends_at),
+  failures: g.failures,
+  next_try_at: iso(g.next_try_at),
+  last_problem: g.last_problem,
+})
+
+export function show(row: ConnectionRow, keys: readonly string[], grant?: GrantRow | null): ConnectionFacts {
   return {
     id: row.id,
     name: row.name,
@@ -55,6 +106,7 @@ export function show(row: ConnectionRow, keys: readonly string[]): ConnectionFac
     expires_at: iso(row.expires_at),
     last_validated_at: iso(row.last_validated_at),
     last_used_at: iso(row.last_used_at),
+    oauth: grant ? showGrant(grant) : null,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   }

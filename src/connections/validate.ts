@@ -2,9 +2,16 @@
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
-import type { Checked, Connector } from '../connectors/contract.ts'
-import type { LendRequest, Lent } from './lend.ts'
+import type { Checked, Connector, OAuthProvider } from '../connectors/contract.ts'
+import { type GrantRow, grants } from './grant-rows.ts'
+import { type LendRequest, type Lent, mustServe } from './lend.ts'
 import { type ConnectionRow, rows, type Status } from './rows.ts'
+import { REASONS } from './show.ts'
+
+interface Looked {
+  row: ConnectionRow
+  grant: GrantRow | undefined
+}
 
 /** Whoever saves a connection waits for the probe: longer than a handshake across the world, shorter than patience. */
 const PROBE_MS = 3_000
@@ -23,35 +30,73 @@ export function createValidation(deps: {
   db: Db
   now: () => number
   must: (tx: Tx, id: string) => Promise<ConnectionRow>
-  connectorOf: (slug: string) => Connector
+  connectors: ReadonlyMap<string, Connector>
+  providers: ReadonlyMap<string, OAuthProvider>
+  /** Renews whatever the dates say: the proof of an account that no connector has a check for. */
+  renewNow: (scope: Scope, id: string) => Promise<{ row: ConnectionRow }>
   lend: (scope: Scope, request: LendRequest) => Promise<Lent>
   event: (tx: Tx, scope: Scope, id: string, type: string, data: Record<string, unknown>) => Promise<unknown>
   forget: (id: string) => void
 }) {
   const { now } = deps
 
+  /** The connector whose check speaks for a connection: its own, or for an account that of the first service in use. */
+  function checkerOf(row: ConnectionRow, grant: GrantRow | undefined, bound: string | null): Connector | null {
+    const named = deps.connectors.get(bound ?? row.provider)
+    if (named) return named
+    const services = grant?.services ?? []
+    const of = [...deps.connectors.values()].filter((c) => c.auth.kind === 'oauth' && c.auth.provider === row.provider)
+    return of.find((c) => c.auth.kind === 'oauth' && services.includes(c.auth.service)) ?? null
+  }
+
   async function tryIt(
     scope: Scope,
-    row: ConnectionRow,
-    connector: Connector,
+    { row, grant }: Looked,
+    connector: Connector | null,
     config: Record<string, unknown>,
     signal: AbortSignal,
   ): Promise<Checked> {
-    const lent = await deps.lend(scope, { connectionId: row.id, connector, config, signal, version: row.credential_version })
+    if (connector === null) {
+      const after = await deps.renewNow(scope, row.id)
+      mustServe(after.row)
+      if (after.row.credential_version === row.credential_version && grant?.renewable)
+        fail('UPSTREAM_ERROR', 'the provider could not renew the token now', { hint: 'It is tried again by itself.' })
+      return { account: after.row.account, granted_scopes: after.row.granted_scopes, warnings: after.row.warnings }
+    }
+    // An account's token is renewed first where that is due; a key is tried as it is, also one that was refused before.
+    const lent = await deps.lend(scope, {
+      connectionId: row.id,
+      connector,
+      config,
+      signal,
+      ...(grant ? {} : { version: row.credential_version }),
+    })
     if (connector.auth.kind === 'none') fail('INVALID_INPUT', `${connector.title} has no credential to validate`)
     return connector.auth.check({ ...lent, key: newId('check', now()), config, signal, wait: waitFor(signal) })
   }
+
+  const look = (scope: Scope, id: string): Promise<Looked> =>
+    deps.db.tx(scope, async (tx) => {
+      const [row, grant] = await Promise.all([deps.must(tx, id), grants.get(tx, id)])
+      return { row, grant }
+    })
 
   /**
    * A look at a connection string when it is saved: what should worry its owner (a superuser, say) is known from the start.
    * It proves nothing and changes no status; a server that cannot be reached now is no reason to refuse.
    */
   async function probe(scope: Scope, id: string): Promise<string[]> {
-    const row = await deps.db.tx(scope, (tx) => deps.must(tx, id))
-    const connector = deps.connectorOf(row.provider)
-    if (connector.auth.kind !== 'dsn') return []
+    const it = await look(scope, id)
+    const { row } = it
+    const connector = deps.connectors.get(row.provider)
+    if (it.grant && it.grant.access_obtained_at === null) {
+      // A client or a key that was entered proves itself by its first token, or says at once why it gets none.
+      const after = await deps.renewNow(scope, id).catch(() => null)
+      return after?.row.status_reason ? [REASONS[after.row.status_reason] ?? after.row.status_reason] : []
+    }
+    if (connector?.auth.kind !== 'dsn') return []
     try {
-      const { warnings = [] } = await tryIt(scope, row, connector, {}, AbortSignal.timeout(PROBE_MS))
+      const { warnings = [] } = await tryIt(scope, it, connector, {}, AbortSignal.timeout(PROBE_MS))
       if (warnings.length > 0) await deps.db.tx(scope, (tx) => rows.judge(tx, id, row.credential_version, { warnings }))
       return warnings
     } catch {
@@ -65,23 +110,28 @@ export function createValidation(deps: {
     id: string,
     config: Record<string, unknown>,
     signal: AbortSignal,
+    bound: string | null = null,
   ): Promise<{ result: Validation; write: (tx: Tx) => Promise<void> }> {
-    const row = await deps.db.tx(scope, (tx) => deps.must(tx, id))
-    const connector = deps.connectorOf(row.provider)
+    const it = await look(scope, id)
+    const connector = checkerOf(it.row, it.grant, bound)
     const began = now()
     let checked: Checked | null = null
     let problem: Fault | null = null
     try {
-      checked = await tryIt(scope, row, connector, config, signal)
+      checked = await tryIt(scope, it, connector, config, signal)
     } catch (error) {
       problem = error instanceof Fault ? error : fail('INTERNAL', 'the check failed in an unexpected way', { cause: error })
     }
+    // A renewal on the way has made a new version: what was tried is that one.
+    const row = it.grant ? await deps.db.tx(scope, (tx) => deps.must(tx, id)) : it.row
+    const account = checked?.account ?? (it.grant ? row.account : null)
+    const granted = checked?.granted_scopes ?? (it.grant ? row.granted_scopes : null)
     const result: Validation = {
       ok: problem === null,
       checked_at: new Date(now()).toISOString(),
       latency_ms: now() - began,
-      account: checked?.account ?? null,
-      granted_scopes: checked?.granted_scopes ?? null,
+      account,
+      granted_scopes: granted,
       warnings: checked?.warnings ?? [],
       problem: problem && { code: problem.code, message: problem.message, hint: problem.hint ?? null },
     }
@@ -93,10 +143,11 @@ export function createValidation(deps: {
           last_validated_at: new Date(now()),
           ...(checked
             ? {
-                account: checked.account,
-                granted_scopes: checked.granted_scopes,
-                warnings: checked.warnings ?? [],
-                expires_at: checked.expires_at ? new Date(checked.expires_at) : null,
+                account,
+                granted_scopes: granted,
+                ...(it.grant
+                  ? {}
+                  : { warnings: checked.warnings ?? [], expires_at: checked.expires_at ? new Date(checked.expires_at) : null }),
               }
             : {}),
           ...(verdict && (verdict.status !== row.status || verdict.reason !== row.status_reason)
@@ -114,7 +165,9 @@ export function createValidation(deps: {
 /** What a validation says about the status; null leaves it as it is (nobody answered, so nothing was learnt). */
 function judgement(row: ConnectionRow, problem: Fault | null): { status: Status; reason: string | null } | null {
   if (row.status === 'disabled') return null
-  if (problem === null) return { status: 'active', reason: null }
+  // A renewal on the way may have found out more than its fault tells.
+  if (problem?.code === 'CONNECTION_RECONNECT_REQUIRED') return null
+  if (problem === null) return row.status === 'needs_scopes' ? null : { status: 'active', reason: null }
   if (problem.code === 'CREDENTIAL_REJECTED') return { status: 'reconnect', reason: 'key_rejected' }
   if (problem.code === 'UNDECRYPTABLE') return { status: 'reconnect', reason: 'undecryptable' }
   if (problem.code === 'SCOPE_MISSING') return { status: 'needs_scopes', reason: 'lacks_permission' }

@@ -1,12 +1,23 @@
 /** All that a connector may import. Its tools get a `fetch` or a `db` that already carries the credential, and never the credential. */
 import type { z } from 'zod'
 import type { Field, Put, SqlSession, Wire } from '../vault/index.ts'
+import type { OAuthProvider, ScopeNeed } from './provider.ts'
 
 export { z } from 'zod'
 export { Fault, fail } from '../base/errors.ts'
 export { basic, bearer, type Field, header, type Put, query, type SqlSession } from '../vault/index.ts'
 export { type Answer, exchange, fill, type RestCall, rest } from './rest.ts'
+export { missingScopes } from './scopes.ts'
 export { type Judge, nextPage, said, standardJudge, type Verdict, waitOf } from './judge.ts'
+export {
+  type Endpoints,
+  type ManualService,
+  type OAuthProvider,
+  provider,
+  type Refusal,
+  type RefusalRow,
+  type ScopeNeed,
+} from './provider.ts'
 
 export type Effect = 'read' | 'write' | 'destroy'
 
@@ -24,6 +35,8 @@ export interface ToolContext {
   base: string
   /** The idempotency key of this call: the same for every try of the same step of the same run. */
   key: string
+  /** Whose account the connection is, where that is known. */
+  account: { id: string; label: string } | null
   /** The profile's config, parsed by the connector's schema. */
   config: Record<string, unknown>
   /** Aborts when the caller goes away or the time is up. */
@@ -43,8 +56,11 @@ export interface Tool {
   repeatable: boolean | ((input: never) => boolean)
   /** For a tool of wide effect: whether the call with this (parsed) input only reads. Its record need not be stored before the answer. */
   reads?: (input: never) => boolean
-  /** Least grants that let the tool do its usual job. Empty: any live credential does. */
-  scopes: readonly string[]
+  /**
+   * Least grants that let the tool do its usual job; all are needed. A list among them holds alternatives, the least first. Empty: any
+   * live credential does.
+   */
+  scopes: readonly ScopeNeed[]
   input: z.ZodType
   output: z.ZodType
   /** An example input, used by the contract test and the docs. */
@@ -70,8 +86,16 @@ export interface Service {
 }
 
 export type Auth =
-  | { kind: 'api_key'; services: Readonly<Record<string, Service>>; check: (ctx: ToolContext) => Promise<Checked> }
+  | {
+      kind: 'api_key'
+      services: Readonly<Record<string, Service>>
+      /** Takes connections of OAuth providers too; their tokens go to their own hosts only. */
+      oauth?: true
+      check: (ctx: ToolContext) => Promise<Checked>
+    }
   | { kind: 'dsn'; wire: Wire; fields: readonly Field[]; check: (ctx: ToolContext) => Promise<Checked> }
+  /** An account of an OAuth provider, of which one connection may serve several connectors. `service` is the provider's name for this one. */
+  | { kind: 'oauth'; provider: string; service: string; check: (ctx: ToolContext) => Promise<Checked> }
   | { kind: 'none'; wire: Wire; check: (ctx: ToolContext) => Promise<Checked> }
 
 export interface Connector {
@@ -95,12 +119,19 @@ export interface Connector {
 
 export const connector = (c: Connector): Connector => c
 
+/** Connectors that share one sign-in live in one folder, which is called after the provider. */
+export interface Family {
+  provider: OAuthProvider
+  connectors: readonly Connector[]
+}
+export const family = (f: Family): Family => f
+
 export const tool = <I extends z.ZodType, O extends z.ZodType>(t: {
   about: string
   effect: Effect
   repeatable: boolean | ((input: z.output<I>) => boolean)
   reads?: (input: z.output<I>) => boolean
-  scopes?: readonly string[]
+  scopes?: readonly ScopeNeed[]
   input: I
   output: O
   example: z.input<I>

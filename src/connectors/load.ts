@@ -1,25 +1,56 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { type Auth, type Connector, type Field, type Put, type Tool, z } from './contract.ts'
+import { type Auth, type Connector, type Family, type Field, type OAuthProvider, type Put, type Tool, z } from './contract.ts'
 
 /** What a model needs at least to choose a tool. */
 const ABOUT = 40
 
+/** Everything that can be connected: connectors by slug, and the OAuth providers that some of them share by theirs. */
+export interface Shelf {
+  connectors: ReadonlyMap<string, Connector>
+  providers: ReadonlyMap<string, OAuthProvider>
+}
+
 /**
- * Reads the folders beside this file: each is a connector, and there is no other list. A bad one stops the start with an Error that names
- * the folder and everything that is wrong with it.
+ * Reads the folders beside this file: each is a connector, or a family of them with their OAuth provider, and there is no other list. A
+ * bad one stops the start with an Error that names the folder and everything that is wrong with it.
  */
-export async function loadConnectors(shelf: URL = new URL('./', import.meta.url)): Promise<ReadonlyMap<string, Connector>> {
-  const found = new Map<string, Connector>()
+export async function loadShelf(shelf: URL = new URL('./', import.meta.url)): Promise<Shelf> {
+  const connectors = new Map<string, Connector>()
+  const providers = new Map<string, OAuthProvider>()
   const folders = readdirSync(shelf, { withFileTypes: true }).filter((entry) => entry.isDirectory())
   for (const folder of folders.map((entry) => entry.name).sort()) {
     const door = ['index.ts', 'index.js'].map((name) => new URL(`${folder}/${name}`, shelf)).find((url) => existsSync(url))
     if (door === undefined) throw new Error(`connectors/${folder} has no index.ts.`)
-    const { default: it } = (await import(door.href)) as { default?: Connector }
-    const wrong = it === undefined ? ['has no default export'] : faultsOf(folder, it)
-    if (it === undefined || wrong.length > 0) throw new Error(`connectors/${folder} cannot be used: ${wrong.join('; ')}.`)
-    found.set(folder, it)
+    const { default: it } = (await import(door.href)) as { default?: Connector | Family }
+    if (it === undefined) throw new Error(`connectors/${folder} cannot be used: has no default export.`)
+    const members = 'connectors' in it ? it.connectors : [it]
+    const wrong = 'connectors' in it ? familyFaults(folder, it) : faultsOf(folder, it)
+    for (const { slug } of members) if (connectors.has(slug)) wrong.push(`there is another connector "${slug}"`)
+    if (wrong.length > 0) throw new Error(`connectors/${folder} cannot be used: ${wrong.join('; ')}.`)
+    for (const one of members) connectors.set(one.slug, one)
+    if ('connectors' in it) providers.set(it.provider.slug, it.provider)
   }
-  return found
+  return { connectors: new Map([...connectors].sort(([a], [b]) => (a < b ? -1 : 1))), providers }
+}
+
+export const loadConnectors = async (shelf?: URL): Promise<ReadonlyMap<string, Connector>> => (await loadShelf(shelf)).connectors
+
+function familyFaults(folder: string, { provider: p, connectors }: Family): string[] {
+  const wrong: string[] = []
+  const must = (ok: boolean, says: string) => ok || wrong.push(says)
+  must(p.slug === folder, `its provider calls itself "${p.slug}"`)
+  must(filled(p.title) && filled(p.about) && filled(p.noRefreshToken), 'provider: title, about and noRefreshToken must say something')
+  must(isHttps(p.docs), 'provider: docs must be an https address')
+  for (const [name, url] of Object.entries(p.endpoints ?? {})) must(url === null || isHttps(url), `provider: ${name} must be https`)
+  for (const [service, s] of Object.entries(p.services)) must(s.scopes.length > 0, `provider: service "${service}" asks for no scope`)
+  for (const [name, m] of Object.entries(p.manual)) wrong.push(...fieldFaults(m.fields).map((says) => `provider: ${name}: ${says}`))
+  for (const c of connectors) {
+    wrong.push(...faultsOf(c.slug, c).map((says) => `${c.slug}: ${says}`))
+    const { auth } = c
+    must(auth.kind === 'oauth' && auth.provider === p.slug, `${c.slug} is not signed in to by ${p.slug}`)
+    if (auth.kind === 'oauth') must(Object.hasOwn(p.services, auth.service), `${c.slug} names a service that ${p.slug} has not`)
+  }
+  return wrong
 }
 
 /** What is wrong with a connector, as half sentences; empty when nothing is. */
@@ -42,7 +73,7 @@ function configFaults({ auth, base, baseKey, config }: Connector): string[] {
   const asked = config.safeParse({ 'no such setting': 1 })
   const strict = asked.error?.issues.some((issue) => issue.code === 'unrecognized_keys') ?? false
   if (!strict) return ['config must refuse unknown settings']
-  if (auth.kind !== 'api_key') return []
+  if (auth.kind !== 'api_key' && auth.kind !== 'oauth') return []
   const key = config.shape[baseKey] as z.ZodType | undefined
   if (key === undefined) return [`config has no "${baseKey}"`]
   return base === null && key.safeParse(undefined).success ? [`without a base, config must demand "${baseKey}"`] : []
@@ -50,7 +81,7 @@ function configFaults({ auth, base, baseKey, config }: Connector): string[] {
 
 function authFaults(auth: Auth): string[] {
   if (typeof auth.check !== 'function') return ['auth has no check']
-  if (auth.kind === 'none') return []
+  if (auth.kind === 'none' || auth.kind === 'oauth') return []
   if (auth.kind === 'dsn') return fieldFaults(auth.fields)
   const services = Object.entries(auth.services)
   if (services.length === 0) return ['auth has no service']
@@ -89,7 +120,7 @@ function toolFaults(name: string, tool: Tool): string[] {
   must(['read', 'write', 'destroy'].includes(tool.effect), 'has an unknown effect')
   must(tool.effect !== 'read' || tool.repeatable === true, 'reads, so it must be repeatable')
   must(
-    tool.scopes.every((s) => filled(s)),
+    tool.scopes.every((need) => need.length > 0 && [need].flat().every((s) => filled(s))),
     'has an empty scope',
   )
   const parsed = tool.input.safeParse(tool.example)

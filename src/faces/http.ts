@@ -6,9 +6,10 @@ import { FAULTS, Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { parseJson } from '../base/json.ts'
 import type { Logger } from '../base/log.ts'
-import type { AnyOperation, Invoke } from '../operations/index.ts'
+import type { AnyOperation, Invoke, SignIn } from '../operations/index.ts'
 import { openApi } from './openapi.ts'
 import { docsPage } from './docs.ts'
+import { signInPages } from './sign-in-pages.ts'
 
 /** The largest body we take: graphs are capped at 1 MiB too. */
 export const MAX_BODY = 1_048_576
@@ -23,6 +24,9 @@ export function createHttp(deps: {
   operations: readonly AnyOperation[]
   invoke: Invoke
   access: Pick<Access, 'authenticate'>
+  signIn: SignIn
+  /** Whether people reach us over TLS, so that cookies may say so. */
+  secure: boolean
   readiness: () => Promise<Readiness>
   /** False while the runtime is still starting: nothing is done before everything is there. */
   up: () => boolean
@@ -61,6 +65,8 @@ export function createHttp(deps: {
     return c.html(page.html)
   })
 
+  signInPages(app, deps.signIn, deps)
+
   for (const op of deps.operations) {
     const [method, path] = op.http.split(' ') as [string, string]
     const route = path.replaceAll(/\{(\w+)\}/g, ':$1')
@@ -83,6 +89,11 @@ export function createHttp(deps: {
       const answer = await deps.invoke(op, caller, input, {
         requestId,
         signal: c.req.raw.signal,
+        seen: {
+          host: c.req.header('host') ?? null,
+          forwardedHost: c.req.header('x-forwarded-host') ?? null,
+          forwardedProto: c.req.header('x-forwarded-proto') ?? null,
+        },
         progress: (state) => deps.log.info({ request_id: requestId, operation: op.name, ...state }, 'progress'),
         idempotencyKey: c.req.header('idempotency-key'),
       })

@@ -19,7 +19,7 @@ export const templates = operation({
   output: z.object({ items: z.array(json) }),
   run: async ({ connections }) => ({
     items: [...connections.connectors.values()]
-      .filter((c) => c.auth.kind !== 'none')
+      .filter((c) => c.auth.kind === 'api_key' || c.auth.kind === 'dsn')
       .map((c) => {
         const fieldsOf = (
           fields: readonly {
@@ -86,12 +86,15 @@ export const create = operation({
     service: z.string().max(60).optional(),
     environment,
     credentials,
+    services: z.array(z.string().max(60)).max(20).optional().describe('for service accounts: what they are for'),
+    scopes: z.array(z.string().max(300)).max(100).optional().describe('for service accounts and clients: what to ask for'),
   }),
   output: connection,
-  run: async ({ connections }, { scope, act }, input) => {
+  run: async ({ connections }, { scope, act, read }, input) => {
     const write = await connections.create(scope, input)
     const made = await act(write, (c) => ({ target: c.id, details: { provider: c.provider, credential_keys: c.credential_keys } }))
-    return { ...made, warnings: await connections.probe(scope, made.id) }
+    const warnings = await connections.probe(scope, made.id)
+    return made.oauth ? read((tx) => connections.get(tx, made.id)) : { ...made, warnings }
   },
 })
 
@@ -202,7 +205,7 @@ export const validate = operation({
     const [profile] = (await read((tx) => rooms.bindings.usedBy(tx, input.id))).toSorted(
       (a, b) => Number(b.is_active) - Number(a.is_active),
     )
-    const { result, write } = await rooms.connections.validate(scope, input.id, profile?.config ?? {}, signal)
+    const { result, write } = await rooms.connections.validate(scope, input.id, profile?.config ?? {}, signal, profile?.server ?? null)
     await act(write, () => ({ target: input.id, details: { ok: result.ok, ...(result.problem ? { code: result.problem.code } : {}) } }))
     return result
   },

@@ -3,6 +3,8 @@ import type { z } from 'zod'
 import * as access from './access.ts'
 import * as connections from './connections.ts'
 import * as instances from './instances.ts'
+import * as oauth from './oauth.ts'
+import * as oauthApps from './oauth-apps.ts'
 import type { AnyOperation } from './operation.ts'
 import * as runs from './runs.ts'
 import * as tools from './tools.ts'
@@ -11,6 +13,7 @@ import * as wiring from './wiring.ts'
 import * as workflows from './workflows.ts'
 
 export { forgetOldAnswers } from './rows.ts'
+export { createSignIn, type Ending, type Invitation, type SignIn, standsBy } from './sign-in.ts'
 export { type AnyOperation, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
 
 const all = [
@@ -30,6 +33,17 @@ const all = [
   wiring.usage,
   connections.validate,
   connections.events,
+  oauth.authorize,
+  oauth.reconnect,
+  oauth.attempt,
+  oauth.doctor,
+  oauth.confirmOriginal,
+  oauth.googleConfig,
+  oauth.googleServices,
+  oauthApps.list,
+  oauthApps.get,
+  oauthApps.put,
+  oauthApps.remove,
   tools.catalog,
   tools.resolve,
   instances.list,

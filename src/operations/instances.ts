@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { atLeast, type Caller } from '../access/index.ts'
 import type { Tx } from '../base/db.ts'
 import { fail } from '../base/errors.ts'
+import type { Connector } from '../connectors/contract.ts'
 import { operation, type Rooms } from './operation.ts'
 import { cursor, done, environment, id, instance, json, limit, name, page, profile } from './shapes.ts'
 
@@ -11,14 +12,14 @@ const config = json.optional().describe("settings of the connector; see the cata
 async function checkBinding(
   { connections }: Rooms,
   tx: Tx,
-  provider: string,
+  connector: Connector,
   connectionId: string | null,
   environmentName: string,
 ): Promise<void> {
   if (connectionId === null) return
   const found = await connections.get(tx, connectionId)
-  if (found.provider !== provider)
-    fail('REFUSED', `the connection ${found.name} is for ${found.provider}, and this server is ${provider}`, {
+  if (!connections.fits(connector, found))
+    fail('REFUSED', `the connection ${found.name} is for ${found.provider}, and this server is ${connector.slug}`, {
       details: { connection_id: connectionId },
     })
   if (found.environment !== environmentName)
@@ -80,7 +81,7 @@ export const create = operation({
     mayConfigure(rooms, caller, server, input.config)
     return act(
       async (tx) => {
-        await checkBinding(rooms, tx, connector.slug, input.connection_id ?? null, input.environment)
+        await checkBinding(rooms, tx, connector, input.connection_id ?? null, input.environment)
         return rooms.bindings.create(tx, scope, {
           server,
           name: input.name,
@@ -189,7 +190,7 @@ export const createProfile = operation({
       async (tx) => {
         const { server } = await rooms.bindings.get(tx, instanceId)
         mayConfigure(rooms, caller, server, input.config)
-        await checkBinding(rooms, tx, server, input.connection_id ?? null, input.environment)
+        await checkBinding(rooms, tx, rooms.bindings.connectorOf(server), input.connection_id ?? null, input.environment)
         return rooms.bindings.addProfile(tx, scope, instanceId, { ...input, connection_id: input.connection_id ?? null })
       },
       (p) => ({ target: instanceId, details: { profile_id: p.id, connection_id: p.connection_id } }),
@@ -219,7 +220,8 @@ export const updateProfile = operation({
         const found = await rooms.bindings.get(tx, instanceId)
         mayConfigure(rooms, caller, found.server, input.config)
         const before = found.profiles.find((p) => p.id === profile_id)
-        if (input.connection_id) await checkBinding(rooms, tx, found.server, input.connection_id, before?.environment ?? 'production')
+        if (input.connection_id)
+          await checkBinding(rooms, tx, rooms.bindings.connectorOf(found.server), input.connection_id, before?.environment ?? 'production')
         return rooms.bindings.changeProfile(tx, instanceId, profile_id, input)
       },
       (p) => ({ target: instanceId, details: { profile_id: p.id, connection_id: p.connection_id } }),

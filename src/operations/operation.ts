@@ -21,6 +21,13 @@ export interface Rooms {
   db: Db
 }
 
+/** What a request says of the way that it took. */
+export interface Seen {
+  host: string | null
+  forwardedHost: string | null
+  forwardedProto: string | null
+}
+
 export interface Told {
   target?: string | null
   details?: Record<string, unknown>
@@ -32,6 +39,8 @@ export interface Ctx {
   scope: Scope
   requestId: string
   signal: AbortSignal
+  /** How the request reached us, where it came over HTTP. */
+  seen: Seen | null
   /** For long work: how far it has come. The face decides whether anybody sees it. */
   progress(state: object): void
   /** One transaction on the caller's rows, for reading. */
@@ -75,6 +84,7 @@ export type AnyOperation = Operation<z.ZodObject, z.ZodType>
 export interface Asked {
   requestId: string
   signal: AbortSignal
+  seen?: Seen
   idempotencyKey?: string | undefined
   progress?: (state: object) => void
 }
@@ -113,6 +123,7 @@ export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutpu
       scope,
       requestId: asked.requestId,
       signal: asked.signal,
+      seen: asked.seen ?? null,
       progress: (state) => asked.progress?.(state),
       read: (work) => rooms.db.tx(scope, work),
       act: (work, tell) =>

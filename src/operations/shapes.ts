@@ -35,6 +35,21 @@ export const connection = z.object({
   granted_scopes: nullable(z.array(z.string())),
   warnings: z.array(z.string()),
   expires_at: nullable(time),
+  oauth: nullable(
+    z.object({
+      kind: z.enum(['authorization_code', 'refresh_token', 'access_token', 'client_credentials', 'jwt_bearer']),
+      app: nullable(z.string()),
+      services: z.array(z.string()),
+      renewable: z.boolean().describe('false: it ends with its access token'),
+      consented_at: time,
+      access_expires_at: nullable(time),
+      renews_at: nullable(time).describe('when it is renewed by itself'),
+      ends_at: nullable(time).describe('after this only a person helps'),
+      failures: z.number(),
+      next_try_at: nullable(time),
+      last_problem: nullable(z.string()),
+    }),
+  ),
   last_validated_at: nullable(time),
   last_used_at: nullable(time),
   created_at: time,
@@ -66,7 +81,7 @@ export const toolFacts = z.object({
   about: z.string(),
   effect: z.enum(['read', 'write', 'destroy']),
   repeatable: z.boolean().nullable().describe('null: depends on the arguments'),
-  scopes: z.array(z.string()),
+  scopes: z.array(z.union([z.string(), z.array(z.string())])).describe('all are needed; of a list among them any one'),
   input_schema: json,
   output_schema: json,
 })
@@ -76,6 +91,9 @@ export const issue = z.object({
   path: z.string(),
   message: z.string(),
   severity: z.enum(['error', 'warning']),
+  missing_scopes: z.array(z.string()).optional(),
+  connection_id: z.string().optional(),
+  grant_url: z.string().nullable().optional().describe('for scope_missing: a link that asks for exactly these'),
 })
 export const workflow = z.object({
   id: z.string(),

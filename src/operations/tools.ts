@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { newId } from '../base/ids.ts'
 import { canonicalUrl, missingScopes } from '../bindings/index.ts'
 import type { Connector, Tool } from '../connectors/contract.ts'
+import { grantLinks } from './grant-links.ts'
 import { operation } from './operation.ts'
 import { environment, id, json, toolFacts } from './shapes.ts'
 
@@ -16,7 +17,7 @@ function showTool(toolName: string, tool: Tool): z.output<typeof toolFacts> {
       about: tool.about,
       effect: tool.effect,
       repeatable: typeof tool.repeatable === 'boolean' ? tool.repeatable : null,
-      scopes: [...tool.scopes],
+      scopes: tool.scopes.map((need) => (typeof need === 'string' ? need : [...need])),
       input_schema: schema(tool.input, 'input'),
       output_schema: schema(tool.output, 'output'),
     }
@@ -71,10 +72,21 @@ export const listTools = operation({
   audit: { none: 'no secret is involved' },
   input: z.strictObject({ id: id('instance'), environment }),
   output: z.object({
-    items: z.array(toolFacts.extend({ available: z.boolean(), missing_scopes: z.array(z.string()), reason: z.string().nullable() })),
+    items: z.array(
+      toolFacts.extend({
+        available: z.boolean(),
+        missing_scopes: z.array(z.string()),
+        reason: z.string().nullable(),
+        grant_url: z
+          .string()
+          .nullable()
+          .describe('asks for exactly the missing scopes; null where nothing is missing or you may not connect'),
+      }),
+    ),
   }),
-  run: ({ bindings, tools }, { read }, input) =>
-    read(async (tx) => {
+  run: async (rooms, { read, scope, caller }, input) => {
+    const { bindings, tools } = rooms
+    const seen = await read(async (tx) => {
       await bindings.get(tx, input.id)
       const { instances } = await tools.lookups(tx, [input.id], [], input.environment)
       const at = instances.get(input.id)
@@ -84,22 +96,25 @@ export const listTools = operation({
         : at.needsConnection && !at.connection
           ? 'no connection is bound'
           : at.connection?.status === 'reconnect'
-            ? 'the connection needs a new credential'
+            ? 'the connection must be connected again'
             : at.connection?.status === 'disabled'
               ? 'the connection is disabled'
               : null
+      return { at, granted, reason }
+    })
+    const links = grantLinks(rooms, scope, caller, seen.at?.connection?.id ?? null)
+    const items = Object.entries(seen.at?.connector.tools ?? {}).map(async ([toolName, tool]) => {
+      const missing = missingScopes(tool, seen.granted)
       return {
-        items: Object.entries(at?.connector.tools ?? {}).map(([toolName, tool]) => {
-          const missing = missingScopes(tool, granted)
-          return {
-            ...showTool(toolName, tool),
-            available: reason === null && missing.length === 0,
-            missing_scopes: missing,
-            reason: reason ?? (missing.length > 0 ? `needs ${missing.join(', ')}` : null),
-          }
-        }),
+        ...showTool(toolName, tool),
+        available: seen.reason === null && missing.length === 0,
+        missing_scopes: missing,
+        reason: seen.reason ?? (missing.length > 0 ? `needs ${missing.join(', ')}` : null),
+        grant_url: await links(missing),
       }
-    }),
+    })
+    return { items: await Promise.all(items) }
+  },
 })
 
 export const call = operation({
@@ -175,7 +190,7 @@ export const validateInstance = operation({
     let granted = at.connection?.granted_scopes ?? null
     if (live && at.connection) {
       const { config } = await bindings.resolve(scope, input.id, input.environment)
-      const validated = await connections.validate(scope, at.connection.id, config, signal)
+      const validated = await connections.validate(scope, at.connection.id, config, signal, at.connector.slug)
       write = validated.write
       live = validated.result.ok
       granted = validated.result.granted_scopes

@@ -39,24 +39,43 @@ export const remove = operation({
     id: z.string(),
     deleted: z.literal(true),
     secret_destroyed: z.literal(true),
-    revoked_at_provider: z.null().describe('the provider has no interface for it: revoke the key there'),
+    revoked_at_provider: z
+      .enum(['revoked', 'failed', 'nothing', 'shared'])
+      .nullable()
+      .describe('null: the provider has no interface for it, revoke there yourself; shared: other connections live by the same consent'),
+    shared_with: z.array(z.string()).optional(),
   }),
-  run: async (rooms, { act }, input) => {
+  run: async (rooms, { act, read, scope }, input) => {
+    const unwired = async (tx: Tx) => {
+      const facts = await rooms.connections.get(tx, input.id)
+      const profiles = await wired(rooms, tx, input.id)
+      if (profiles.length > 0)
+        fail('CONNECTION_IN_USE', `this connection is wired to ${profiles.length === 1 ? 'a profile' : `${profiles.length} profiles`}`, {
+          hint: 'Bind another connection there first, or remove the instances.',
+          details: { profiles },
+        })
+      return facts
+    }
+    const facts = await read(unwired)
+    // At the provider first, while we still have what it takes; whatever it says, the secret is destroyed here.
+    const { outcome, with: others } = facts.oauth
+      ? await rooms.connections.oauth.revoke(scope, input.id)
+      : { outcome: 'unsupported' as const, with: [] }
     await act(
       async (tx) => {
-        await rooms.connections.get(tx, input.id)
-        const profiles = await wired(rooms, tx, input.id)
-        if (profiles.length > 0)
-          fail('CONNECTION_IN_USE', `this connection is wired to ${profiles.length === 1 ? 'a profile' : `${profiles.length} profiles`}`, {
-            hint: 'Bind another connection there first, or remove the instances.',
-            details: { profiles },
-          })
+        await unwired(tx)
         await rooms.connections.remove(tx, input.id)
       },
-      () => ({ target: input.id }),
+      () => ({ target: input.id, details: { revoked_at_provider: outcome } }),
     )
     await rooms.connections.removed(input.id)
-    return { id: input.id, deleted: true as const, secret_destroyed: true as const, revoked_at_provider: null }
+    return {
+      id: input.id,
+      deleted: true as const,
+      secret_destroyed: true as const,
+      revoked_at_provider: outcome === 'unsupported' ? null : outcome,
+      ...(outcome === 'shared' ? { shared_with: others } : {}),
+    }
   },
 })
 
@@ -70,6 +89,9 @@ export const usage = operation({
   audit: { none: 'facts only, never a secret' },
   input: z.strictObject({ id: id('connection') }),
   output: z.object({
+    blocked: z.boolean().describe('whatever uses it does not work now: it must be connected again'),
+    status: z.string(),
+    status_text: z.string().nullable(),
     profiles: z.array(wiredProfile),
     workflows: z.array(
       z.object({ workflow_id: z.string(), name: z.string(), published_version: z.number().nullable(), steps: z.array(z.string()) }),
@@ -89,6 +111,9 @@ export const usage = operation({
       )
       const calls = await rooms.tools.callsOfConnection(tx, input.id, 20)
       return {
+        blocked: facts.status === 'reconnect' || facts.status === 'disabled',
+        status: facts.status,
+        status_text: facts.status_text,
         profiles,
         workflows,
         active_runs: active.map((r) => ({ run_id: r.id, workflow_id: r.workflow_id, status: r.status })),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { grantLinks } from './grant-links.ts'
 import { operation } from './operation.ts'
 import { cursor, done, environment, id, issue, json, limit, name, page, version, workflow } from './shapes.ts'
 
@@ -95,7 +96,15 @@ export const validate = operation({
   audit: { none: 'changes nothing and calls nothing' },
   input: z.strictObject({ id: id('workflow'), environment }),
   output: z.object({ valid: z.boolean(), checks_performed: z.array(z.string()), issues: z.array(issue) }),
-  run: ({ runs }, { read }, input) => read((tx) => runs.workflows.validate(tx, input.id, input.environment)),
+  run: async (rooms, { read, scope, caller }, input) => {
+    const found = await read((tx) => rooms.runs.workflows.validate(tx, input.id, input.environment))
+    const issues = found.issues.map(async (it) =>
+      it.missing_scopes === undefined
+        ? it
+        : { ...it, grant_url: await grantLinks(rooms, scope, caller, it.connection_id ?? null)(it.missing_scopes) },
+    )
+    return { ...found, issues: await Promise.all(issues) }
+  },
 })
 
 export const versions = operation({

@@ -32,6 +32,9 @@ export interface Issue {
   path: string
   message: string
   severity: 'error' | 'warning'
+  /** For `scope_missing`: what to ask for, and for which connection. */
+  missing_scopes?: string[]
+  connection_id?: string
 }
 
 interface StepBase {

@@ -1,7 +1,7 @@
 /** Whether a run could be carried out at all, as far as bindings and connections say so beforehand. */
 import type { Tx } from '../base/db.ts'
 import { fail } from '../base/errors.ts'
-import type { Tools } from '../tools/index.ts'
+import { REASONS, type Tools, wayBack } from '../tools/index.ts'
 import type { Graph } from './graph.ts'
 import type { RunOptions } from './rows.ts'
 
@@ -29,9 +29,9 @@ export async function refuseUnready(tools: Tools, tx: Tx, graph: Graph, environm
     const { id, name, status, status_reason } = at.connection
     const stepIds = steps.filter((s) => s.instance_id === at.id || s.server_url === at.serverUrl).map((s) => s.id)
     if (status === 'reconnect')
-      fail('CONNECTION_RECONNECT_REQUIRED', `the connection ${name} needs a new credential before this can run`, {
-        hint: 'Replace its credential, then start again.',
-        details: { connection_id: id, reason: status_reason, step_ids: stepIds },
+      fail('CONNECTION_RECONNECT_REQUIRED', `the connection ${name} must be connected again before this can run`, {
+        hint: `${REASONS[status_reason ?? ''] ?? ''} ${wayBack(at.connection)}`.trim(),
+        details: { connection_id: id, reason: status_reason, since: at.connection.status_since.toISOString(), step_ids: stepIds },
       })
     if (status === 'disabled')
       fail('BINDING_MISSING', `the connection ${name} is disabled`, { details: { connection_id: id, step_ids: stepIds } })

@@ -3,13 +3,15 @@ import type { z } from 'zod'
 import { argumentIssues } from './arguments.ts'
 import { parseCondition } from './condition.ts'
 import { type Draft, type Graph, type Issue, readSteps, type Step } from './graph.ts'
+import { missingScopes } from '../tools/index.ts'
 import { didYouMean, jsonPath, shown } from './path.ts'
 import { structureIssues, upstream } from './structure.ts'
 import { findTemplates, type Reference, TemplateSyntax } from './template.ts'
 
 export interface ToolFacts {
   input: z.ZodType
-  scopes: readonly string[]
+  /** All are needed; of a list among them any one. */
+  scopes: readonly (string | readonly string[])[]
 }
 
 /** An installed server with the profile that is active in the environment in question. */
@@ -25,8 +27,6 @@ export interface InstanceFacts {
 export interface Lookups {
   instances: ReadonlyMap<string, InstanceFacts>
   byServerUrl: ReadonlyMap<string, InstanceFacts>
-  /** Default: those of `needed` that are not literally in `granted`. For vendors where one scope includes another. */
-  missingScopes?: (slug: string, needed: readonly string[], granted: readonly string[]) => string[]
 }
 
 export interface Validation {
@@ -83,7 +83,7 @@ export function validate(draft: Draft | Graph, lookups: Lookups): Validation {
       issues.push({ step_id: step.id, code, path: jsonPath(['steps', i, ...at]), message, severity })
     templateIssues(step, names, report)
     const instance = instanceIssues(step, lookups, report)
-    if (instance) toolIssues(step, instance, lookups, report, (found) => issues.push(...found), i)
+    if (instance) toolIssues(step, instance, report, (found) => issues.push(...found), i)
   }
   const order = (issue: Issue): number => Number(/^steps\[(\d+)\]/.exec(issue.path)?.[1] ?? -1)
   issues.sort((a, b) => order(a) - order(b))
@@ -162,14 +162,7 @@ function instanceIssues(step: Step, lookups: Lookups, report: Report): InstanceF
   return instance
 }
 
-function toolIssues(
-  step: Step,
-  instance: InstanceFacts,
-  lookups: Lookups,
-  report: Report,
-  add: (issues: Issue[]) => void,
-  index: number,
-): void {
+function toolIssues(step: Step, instance: InstanceFacts, report: Report, add: (issues: Issue[]) => void, index: number): void {
   const { slug, tools } = instance.connector
   if (!Object.hasOwn(tools, step.tool_name)) {
     const near = didYouMean(step.tool_name, Object.keys(tools))
@@ -180,10 +173,10 @@ function toolIssues(
   add(argumentIssues(step, index, tool.input))
   const granted = instance.connection?.granted_scopes
   if (!granted) return
-  const missingScopes = lookups.missingScopes ?? ((_, needed, given) => needed.filter((scope) => !given.includes(scope)))
-  const missing = missingScopes(slug, tool.scopes, granted)
-  if (missing.length > 0) {
-    const message = `\`${step.tool_name}\` needs ${missing.join(', ')}, not granted to \`${instance.connection!.id}\`.`
-    report('scope_missing', ['tool_name'], message)
-  }
+  const missing = missingScopes(tool, granted)
+  if (missing.length === 0) return
+  const connection_id = instance.connection!.id
+  const message = `\`${step.tool_name}\` needs ${missing.join(', ')}, not granted to \`${connection_id}\`.`
+  const path = jsonPath(['steps', index, 'tool_name'])
+  add([{ step_id: step.id, code: 'scope_missing', path, message, severity: 'error', missing_scopes: missing, connection_id }])
 }

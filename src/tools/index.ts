@@ -4,13 +4,14 @@ import { missingScopes } from '../bindings/index.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { FAULTS, Fault, type FaultCode, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
-import { waitFor } from '../connections/index.ts'
-import type { Connections } from '../connections/index.ts'
+import type { Connections, Lent } from '../connections/index.ts'
+import { REASONS, waitFor, wayBack } from '../connections/index.ts'
 import type { Connector, Tool, ToolContext } from '../connectors/contract.ts'
 import { checkArguments } from './check.ts'
 import { createRecorder } from './record.ts'
 import { type CallRecord, rows } from './rows.ts'
 
+export { missingScopes, REASONS, wayBack }
 export type { CallRecord }
 export { checkArguments }
 
@@ -47,8 +48,8 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
     const { scope } = request
     const began = performance.now()
     const at = new Date(now())
-    let connectionId: string | null = null
-    let version: number | null = null
+    let lent: Lent | null = null
+    let tool: Tool | null = null
     const record = (outcome: CallRecord['outcome'], code: FaultCode | null): CallRecord => ({
       id: newId('call', at.getTime()),
       workspace_id: scope.workspace,
@@ -60,8 +61,9 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
       attempt: request.run?.attempt ?? null,
       instance_id: request.instanceId,
       tool: request.tool,
-      connection_id: connectionId,
-      credential_version: version,
+      connection_id: lent?.connectionId ?? null,
+      // The one that the last request went out with: a renewal on the way makes a new one.
+      credential_version: lent?.credentialVersion ?? null,
       duration_ms: Math.round(performance.now() - began),
       outcome,
       code,
@@ -71,25 +73,26 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
     const signal = AbortSignal.any([request.signal, timeout])
     try {
       const binding = await bindings.resolve(scope, request.instanceId, request.environment)
-      const tool = toolOf(binding.connector, request.tool)
+      tool = toolOf(binding.connector, request.tool)
       const input = checkArguments(tool.input, request.args ?? {}, argumentNames(tool))
-      const lent = await connections.lend(scope, {
+      const borrowed = await connections.lend(scope, {
         connectionId: binding.connectionId,
         connector: binding.connector,
         config: binding.config,
         signal,
       })
-      connectionId = lent.connectionId
-      version = lent.credentialVersion
-      const missing = missingScopes(tool, lent.grantedScopes)
+      lent = borrowed
+      const missing = missingScopes(tool, borrowed.grantedScopes)
       if (missing.length > 0)
         fail('SCOPE_MISSING', `${request.tool} needs ${missing.join(', ')}, which this connection was not granted`, {
-          details: { missing_scopes: missing, connection_id: connectionId },
+          hint: 'GET …/instances/{id}/tools has a link that asks for it.',
+          details: { missing_scopes: missing, connection_id: lent.connectionId },
         })
       const context: ToolContext = {
         fetch: lent.fetch,
         db: lent.db,
         base: lent.base,
+        account: lent.account,
         key: request.key,
         config: binding.config,
         signal,
@@ -105,12 +108,20 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
       return { ok: true, output: checked.data, record: record('ok', null) }
     } catch (error) {
       const fault = asFault(error, timeout.aborted, request)
-      if (connectionId && version && (fault.code === 'CREDENTIAL_REJECTED' || fault.code === 'UNDECRYPTABLE'))
-        await connections
-          .rejected(scope, connectionId, version, fault.code === 'UNDECRYPTABLE' ? 'undecryptable' : 'key_rejected')
-          .catch(() => undefined)
+      await learn(scope, lent, tool, fault).catch(() => undefined)
       return { ok: false, fault, record: record(fault.maybeDone ? 'unknown' : 'failed', fault.code) }
     }
+  }
+
+  /** What a failed call says of its connection: that the credential is refused, or that it may do less than we thought. */
+  async function learn(scope: Scope, lent: Lent | null, tool: Tool | null, fault: Fault): Promise<void> {
+    const { connectionId: id, credentialVersion: version } = lent ?? {}
+    if (!id || !version) return
+    if (fault.code === 'CREDENTIAL_REJECTED') await connections.rejected(scope, id, version, 'key_rejected')
+    if (fault.code === 'UNDECRYPTABLE') await connections.rejected(scope, id, version, 'undecryptable')
+    // A right that the account itself lacks is no scope: asking for consent again would not help.
+    if (fault.code === 'SCOPE_MISSING' && tool && fault.details?.reason !== 'denied' && fault.details?.missing_scopes === undefined)
+      await connections.lacking(scope, id, version, tool.scopes.flat())
   }
 
   /**

@@ -4,9 +4,14 @@
  */
 import type { Db, Tx } from '../base/db.ts'
 import type { Egress } from '../base/egress.ts'
+import { secretsInKeyFile } from './assertion.ts'
 import { createDial } from './dial.ts'
+import { type Discovered, discover } from './discover.ts'
 import { fingerprint, type Matcher } from './fingerprint.ts'
 import { intake } from './intake.ts'
+import { createJournal, type Entry } from './journal.ts'
+import { createOAuth } from './oauth.ts'
+import { createLink } from './oauth-link.ts'
 import type { Wire } from './recipe.ts'
 import { createRoom } from './room.ts'
 import { openRootKey, type RootKeySource } from './root.ts'
@@ -14,7 +19,13 @@ import { rewrap } from './rewrap.ts'
 import { createSealed, type Owned } from './sealed.ts'
 import { conceal, type Secret } from './secret.ts'
 import { createSend } from './send.ts'
+import { signWebhook } from './sign.ts'
 
+export type { Discovered } from './discover.ts'
+export type { Judgement, Refusal, RefusalRow } from './judge.ts'
+export { scopesIn } from './judge.ts'
+export type { Account, Grant, OAuthClient, OAuthServer, Obtained, Renewal, SecretAt, TokenFacts } from './oauth.ts'
+export { TOKEN_REQUEST_MS } from './oauth.ts'
 export type { SqlColumn, SqlLimits, SqlResult, SqlSession } from './drivers/session.ts'
 export { basic, bearer, type Field, header, type Put, query, type Wire } from './recipe.ts'
 export type { RewrapProgress } from './rewrap.ts'
@@ -33,6 +44,11 @@ export function createVault(deps: {
   now: () => number
   /** Below it lie the projects' own database files. */
   localRoot: string
+  /** Where answers lie that came while the database was away. */
+  journalDir: string
+  /** Client secrets of OAuth apps that the configuration brings, by the app's name. */
+  configured?: ReadonlyMap<string, Secret>
+  wait?: (ms: number) => Promise<void>
   fault?: ((point: string) => void | Promise<void>) | undefined
 }) {
   const { db, now, egress } = deps
@@ -41,6 +57,10 @@ export function createVault(deps: {
   const sealed = createSealed({ db, room, now })
   const dial = createDial({ sealed, egress, now, localRoot: deps.localRoot })
   const send = createSend({ sealed, egress, ...fault })
+  const link = createLink({ room, now })
+  const wait = deps.wait ?? ((ms: number) => new Promise<void>((done) => setTimeout(done, ms)))
+  const oauth = createOAuth({ link, sealed, egress, now, configured: deps.configured ?? new Map(), wait, ...fault })
+  const journal = createJournal({ room, dir: deps.journalDir })
   const matchers = new Map<string, { matcher: Promise<Matcher>; until: number }>()
 
   const lending = {
@@ -59,7 +79,10 @@ export function createVault(deps: {
         })
         whole = { ...Object.fromEntries(Object.entries(kept).map(([name, value]) => [name, conceal(value)])), ...fields }
       }
-      return sealed.put(tx, at, whole, dial.parts(options.wire, whole))
+      const keyFileParts: Record<string, Secret[]> = whole.service_account_json
+        ? { service_account_json: secretsInKeyFile(whole.service_account_json) }
+        : {}
+      return sealed.put(tx, at, whole, { ...dial.parts(options.wire, whole), ...keyFileParts })
     },
     facts: sealed.facts,
     async fieldNames(tx: Tx, of: readonly { owner: string; version: number }[]): Promise<Map<string, string[]>> {
@@ -70,6 +93,20 @@ export function createVault(deps: {
     drop: (tx: Tx, owner: string, version?: number) => sealed.drop(tx, owner, version),
     forget: sealed.forget,
     send,
+    oauth: { ...oauth, link, discover: (issuer: string): Promise<Discovered> => discover(egress, issuer) },
+    /** Answers of token endpoints, whole and unread: sealed in the database, or in a file while that is away. */
+    answers: {
+      /** In the caller's transaction. */
+      keep: (tx: Tx, at: Owned, answer: Secret) => sealed.put(tx, at, { answer }),
+      async kept(tx: Tx, at: Owned): Promise<Secret | null> {
+        const found = await sealed.readIn(tx, at).catch(() => null)
+        return found?.answer === undefined ? null : conceal(found.answer)
+      },
+      keepInFile: (at: Owned, answer: Secret): void => journal.write({ ...at, field: 'answer' }, answer),
+      inFiles: (): Entry[] => journal.read(),
+      dropFile: journal.drop,
+    },
+    signWebhook,
     session: dial.session,
     localSession: dial.localSession,
     drain: dial.drain,

@@ -21,6 +21,8 @@ const MAX_LENGTH = 32_768
 export function intake(title: string, fields: readonly Field[], given: Readonly<Record<string, Secret>>, partial: boolean): Intake {
   const out: Intake = { secret: {}, public: {} }
   const known = fields.map((f) => f.name)
+  for (const { name, aliases = [] } of fields)
+    for (const alias of aliases) if (alias in given && !(name in given)) given = renamed(given, alias, name)
   for (const name of Object.keys(given))
     if (!known.includes(name))
       fail('INVALID_INPUT', `unknown field credentials.${name}`, { hint: `${title} takes: ${known.join(', ')}.`, details: { known } })
@@ -51,4 +53,8 @@ export function intake(title: string, fields: readonly Field[], given: Readonly<
     else out.public[field.name] = value
   }
   return out
+}
+
+function renamed(given: Readonly<Record<string, Secret>>, from: string, to: string): Record<string, Secret> {
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name === from ? to : name, value]))
 }

@@ -4,6 +4,8 @@
 export interface Field {
   /** snake_case, as in the API: `api_key`, `dsn`, `header_name`. */
   name: string
+  /** Other names that it is taken under: those of the vendor's or another product's papers. */
+  aliases?: readonly string[]
   label: string
   secret: boolean
   required: boolean

@@ -12,7 +12,7 @@ import { parseInput } from '../../src/base/explain.ts'
 import { createLog } from '../../src/base/log.ts'
 import { runCli } from '../../src/faces/cli.ts'
 import { createHttp } from '../../src/faces/http.ts'
-import { type AnyOperation, operations } from '../../src/operations/index.ts'
+import { type AnyOperation, operations, type SignIn } from '../../src/operations/index.ts'
 
 export const URL = 'http://127.0.0.1:8787'
 export const TOKEN = 'ar_pat_thisisthetokenoftheowner0123456789'
@@ -83,7 +83,20 @@ export function openCli(): Cli {
     token === TOKEN ? caller : fail('UNAUTHENTICATED', 'this token is not known, or was revoked')
   const log = createLog('silent', '/dev/null')
   const readiness = async () => ({ ready: true, checks: {} })
-  const http = createHttp({ operations, invoke, access: { authenticate }, readiness, up: () => true, log, now: () => NOW, version: '0' })
+  const nobody = () => fail('NOT_FOUND', 'nobody signs in here')
+  const signIn: SignIn = { look: nobody, begin: nobody, finish: nobody }
+  const http = createHttp({
+    operations,
+    invoke,
+    signIn,
+    secure: false,
+    access: { authenticate },
+    readiness,
+    up: () => true,
+    log,
+    now: () => NOW,
+    version: '0',
+  })
   const fetch: typeof globalThis.fetch = async (input, init) => {
     const request = new Request(input, init)
     requests.push(request.clone())

@@ -1,6 +1,6 @@
 /** A tool's context without a vault: places a made-up credential by the connector's recipe, and waits for nothing. */
 import { Fault } from '../../src/base/errors.ts'
-import type { Connector, Put, SqlSession, ToolContext } from '../../src/connectors/contract.ts'
+import { bearer, type Connector, type Put, type SqlSession, type ToolContext } from '../../src/connectors/contract.ts'
 
 export interface TestContext extends ToolContext {
   /** Milliseconds that somebody wanted to wait. */
@@ -15,11 +15,15 @@ const NO_DB = new Proxy({} as SqlSession, {
 
 export function toolContext(
   c: Connector,
-  made: { credentials: Record<string, string>; config: Record<string, unknown>; service?: string; signal?: AbortSignal },
+  made: {
+    credentials: Record<string, string>
+    config: Record<string, unknown>
+    service?: string
+    signal?: AbortSignal
+    account?: ToolContext['account']
+  },
 ): TestContext {
-  if (c.auth.kind !== 'api_key') throw new Error(`${c.slug} takes no key`)
-  const service = c.auth.services[made.service ?? 'api_key']
-  if (service === undefined) throw new Error(`${c.slug} has no service ${made.service}`)
+  const put = placeOf(c, made.service)
   const config = c.config.parse(made.config) as Record<string, unknown>
   const base = String(config[c.baseKey] ?? c.base).replace(/\/$/, '')
   const signal = made.signal ?? new AbortController().signal
@@ -29,7 +33,7 @@ export function toolContext(
     if (url.host !== new URL(base).host && !c.hosts.includes(url.host))
       throw new Fault('EGRESS_BLOCKED', `${c.slug} may not call ${url.host}.`)
     const headers = new Headers(init.headers)
-    place(service.put, made.credentials, url, headers)
+    place(put, made.credentials, url, headers)
     try {
       return await fetch(url, { ...init, headers, redirect: 'manual' })
     } catch (cause) {
@@ -42,7 +46,14 @@ export function toolContext(
     waits.push(ms)
     signal.throwIfAborted()
   }
-  return { fetch: send, db: NO_DB, base, key: 'run_1/step_1', config, signal, wait, waits }
+  return { fetch: send, db: NO_DB, base, key: 'run_1/step_1', account: made.account ?? null, config, signal, wait, waits }
+}
+
+/** The recipe of a key's service; an OAuth access token goes into the Authorization header, whatever it is for (RFC 6750). */
+function placeOf(c: Connector, name = 'api_key'): Put {
+  if (c.auth.kind === 'oauth') return bearer('access_token')
+  if (c.auth.kind !== 'api_key') throw new Error(`${c.slug} takes no key`)
+  return c.auth.services[name]?.put ?? bearer('access_token')
 }
 
 /** Sets, never adds: what a caller put in the credential's place is gone. */

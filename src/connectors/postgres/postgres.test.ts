@@ -46,6 +46,7 @@ function context(config: Record<string, unknown> = {}, dsn = server.dsn()): Tool
     config: parsed,
     signal,
     base: '',
+    account: null,
     key: 'run_1/step_1',
     fetch: () => Promise.reject(new Error('no HTTP here')),
     wait: async () => undefined,

@@ -40,6 +40,7 @@ function context(config: Record<string, unknown> = { database_path: 'shop.db' })
     config: parsed,
     signal,
     base: '',
+    account: null,
     key: 'run_1/step_1',
     fetch: () => Promise.reject(new Error('no HTTP here')),
     wait: async () => undefined,

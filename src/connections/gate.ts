@@ -1,0 +1,77 @@
+/**
+ * The way to one provider's token endpoint: so many at a time, those that somebody waits for first, and none for a while when it is
+ * plainly down.
+ */
+import { Fault } from '../base/errors.ts'
+
+/** Requests at a time to one token endpoint, from one process. Providers limit by client and second; eight renew thousands in a minute. */
+export const AT_A_TIME = 8
+/** So many failures in a row are no accident. */
+const FAILURES_TO_OPEN = 5
+/** Long enough for a restart over there, short enough that nobody notices the end of an outage late. Half of it is jitter. */
+const OPEN_MS = 20_000
+/** A provider that asks for a pause gets it from everybody, up to this. */
+const LONGEST_OPEN_MS = 300_000
+
+interface Lane {
+  running: number
+  /** Somebody waits for the first kind, nobody for the second. */
+  urgent: (() => void)[]
+  patient: (() => void)[]
+  failures: number
+  openUntil: number
+  /** One request tries whether the provider is back. */
+  probing: boolean
+}
+
+export type Ended = { kind: 'answered' } | { kind: 'failed'; retryAfterS: number | null }
+
+export function createGate(deps: { now: () => number; random: () => number }) {
+  const lanes = new Map<string, Lane>()
+  const laneOf = (key: string): Lane => {
+    let lane = lanes.get(key)
+    if (!lane) {
+      lane = { running: 0, urgent: [], patient: [], failures: 0, openUntil: 0, probing: false }
+      lanes.set(key, lane)
+    }
+    return lane
+  }
+  const closed = (key: string, lane: Lane): Fault =>
+    new Fault('UPSTREAM_ERROR', `${new URL(key).host} has trouble of its own and is left alone for a moment`, {
+      retryAfter: Math.max(1, Math.ceil((lane.openUntil - deps.now()) / 1000)),
+      details: { reason: 'provider_unavailable' },
+    })
+
+  return {
+    /** Runs `work` when it is its turn. Faults: UPSTREAM_ERROR with `retryAfter` while the provider is left alone; `work` has not begun then. */
+    async pass<T>(key: string, urgent: boolean, work: () => Promise<{ result: T; ended: Ended }>): Promise<T> {
+      const lane = laneOf(key)
+      const mayNot = () => lane.openUntil > deps.now() || lane.probing
+      if (mayNot()) throw closed(key, lane)
+      // Whoever ends hands its place on, so `running` counts the one who waited already.
+      if (lane.running >= AT_A_TIME) await new Promise<void>((go) => (urgent ? lane.urgent : lane.patient).push(go))
+      else lane.running++
+      let probe = false
+      try {
+        if (mayNot()) throw closed(key, lane)
+        probe = lane.failures >= FAILURES_TO_OPEN
+        lane.probing = probe
+        const { result, ended } = await work()
+        if (ended.kind === 'answered') lane.failures = 0
+        else {
+          lane.failures++
+          const asked = Math.min(LONGEST_OPEN_MS, (ended.retryAfterS ?? 0) * 1000)
+          const own = lane.failures >= FAILURES_TO_OPEN ? OPEN_MS * (0.5 + deps.random() / 2) : 0
+          if (asked > 0 || own > 0) lane.openUntil = deps.now() + Math.max(asked, own)
+        }
+        return result
+      } finally {
+        if (probe) lane.probing = false
+        const next = lane.urgent.shift() ?? lane.patient.shift()
+        if (next) next()
+        else lane.running--
+      }
+    },
+  }
+}
+export type Gate = ReturnType<typeof createGate>

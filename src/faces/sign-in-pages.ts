@@ -1,0 +1,97 @@
+/** The pages around a provider's own: who asks for what, and how it ended. They work without scripts and show nothing that was secret. */
+import type { Env, Hono } from 'hono'
+import { getCookie, setCookie } from 'hono/cookie'
+import { html } from 'hono/html'
+import type { Ending, Invitation, SignIn } from '../operations/index.ts'
+
+/** As long as a link: after that the browser's mark is of no use. */
+const MARK_S = 600
+const STYLE = `
+:root { color-scheme: light dark; --line: #d0d7de; --soft: #57606a; --accent: #0b57d0; --bad: #b3261e; --good: #146c2e }
+@media (prefers-color-scheme: dark) { :root { --line: #3d444d; --soft: #9aa4ae; --accent: #8ab4f8; --bad: #f2b8b5; --good: #7fd191 } }
+* { box-sizing: border-box } body { margin: 0; font: 16px/1.5 system-ui, sans-serif; display: grid; min-height: 100vh; place-items: center }
+main { width: min(34rem, calc(100vw - 2rem)); padding: 2rem; border: 1px solid var(--line); border-radius: 12px }
+h1 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 .75rem } p { margin: .5rem 0 } .soft { color: var(--soft) }
+ul { padding-left: 1.2rem; margin: .5rem 0 } li { overflow-wrap: anywhere } .good { color: var(--good) } .bad { color: var(--bad) }
+button, .button { font: inherit; display: inline-block; margin-top: 1rem; padding: .6rem 1.2rem; border: 0; border-radius: 8px; background: var(--accent); color: Canvas; cursor: pointer; text-decoration: none }
+button:focus-visible, .button:focus-visible { outline: 3px solid currentColor; outline-offset: 2px } small { color: var(--soft) }
+details { margin: .75rem 0 } code { font-size: .85em }`
+// Nothing is loaded from anywhere, nobody may frame it, and the form goes to us and on to the provider.
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+
+type Page = ReturnType<typeof html>
+const page = (title: string, body: Page): Page => html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer"><title>${title} · AgentRuntime</title><style>${STYLE}</style></head><body><main>${body}</main></body></html>`
+
+const list = (items: readonly string[]): Page => html`<ul>${items.map((it) => html`<li>${it}</li>`)}</ul>`
+
+function invitationPage(it: Invitation, ticket: string): Page {
+  const title = it.reconnects ? `Connect ${it.reconnects} again` : `Connect ${it.provider}`
+  return page(
+    title,
+    html`<h1>${title}</h1>
+<p>Agents and workflows of <strong>${it.workspace}</strong> (${it.project}) will be able to use your ${it.provider} account. They never see your password or a token.</p>
+${it.services.length > 0 ? html`<p>For:</p>${list(it.services)}` : ''}
+<details><summary class="soft">What ${it.provider} will be asked for</summary>${list(it.scopes)}</details>
+<p class="soft">Somebody in that workspace made this link. If you do not know why you have it, close this window.</p>
+<form method="post" action="/v1/oauth/start"><input type="hidden" name="ticket" value="${ticket}"><button type="submit" autofocus>Go on to ${it.provider}</button></form>`,
+  )
+}
+
+function endingPage(it: Ending): Page {
+  return page(
+    it.title,
+    html`<h1 class="${it.ok ? 'good' : 'bad'}">${it.title}</h1><p>${it.text}</p>
+${it.notes.length > 0 ? list(it.notes) : ''}<p class="soft">${it.next}</p>
+${it.returnTo ? html`<a class="button" href="${it.returnTo}">Go back</a>` : ''}
+${it.connectionId ? html`<p><small>Connection <code>${it.connectionId}</code></small></p>` : ''}`,
+  )
+}
+
+const STATUS: Partial<Record<Ending['kind'], number>> = {
+  connected: 200,
+  reconnected: 200,
+  declined: 200,
+  provider_unavailable: 502,
+  app_refused: 502,
+  provider_error: 502,
+  exchange_failed: 502,
+  other_account: 409,
+  connection_gone: 404,
+  link_unknown: 404,
+  other_browser: 403,
+  not_allowed: 403,
+}
+
+export function signInPages<E extends Env>(app: Hono<E>, signIn: SignIn, { secure }: { secure: boolean }): void {
+  // RFC 6265bis §4.1.3: the prefix makes browsers hold us to Secure and to this host alone.
+  const cookie = secure ? '__Host-ar_sign_in' : 'ar_sign_in'
+  const send = async (body: Page, status = 200): Promise<Response> =>
+    new Response(String(await body), {
+      status,
+      headers: {
+        'content-type': 'text/html; charset=utf-8',
+        'content-security-policy': POLICY,
+        'x-frame-options': 'DENY',
+        'referrer-policy': 'no-referrer',
+        'cross-origin-opener-policy': 'same-origin-allow-popups',
+      },
+    })
+  const ended = (it: Ending) => send(endingPage(it), STATUS[it.kind] ?? 400)
+
+  app.get('/v1/oauth/start', async (c) => {
+    const ticket = c.req.query('ticket') ?? ''
+    const it = await signIn.look(ticket)
+    return 'kind' in it ? ended(it) : send(invitationPage(it, ticket))
+  })
+  app.post('/v1/oauth/start', async (c) => {
+    const form = await c.req.parseBody()
+    const it = await signIn.begin(typeof form.ticket === 'string' ? form.ticket : '', getCookie(c, cookie) ?? null)
+    if ('kind' in it) return ended(it)
+    // Lax: the provider sends the browser back by a link, and that is the one foreign request that may carry it.
+    setCookie(c, cookie, it.browser, { path: '/', httpOnly: true, sameSite: 'Lax', secure, maxAge: MARK_S })
+    return c.redirect(it.url, 303)
+  })
+  app.get('/v1/oauth/callback', async (c) => ended(await signIn.finish(new URL(c.req.url).searchParams, getCookie(c, cookie) ?? null)))
+}
