@@ -6,8 +6,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Connector } from '../src/connectors/contract.ts'
 import { faultsOf, loadConnectors } from '../src/connectors/load.ts'
 import { entered, key, PLACES, startAnyApi } from './fakes/any-api.ts'
+import { startCalendar } from './fakes/calendar.ts'
 import { toolContext } from './fakes/context.ts'
+import { startDrive } from './fakes/drive.ts'
 import { startGithub, tokens } from './fakes/github.ts'
+import { startGmail } from './fakes/gmail.ts'
+import { tokens as google } from './fakes/google.ts'
+import { startLinkedin, tokens as linkedin } from './fakes/linkedin.ts'
+import { startSheets } from './fakes/sheets.ts'
 import { type Recorded, type Reply, type Stub, type Trouble, timesSent } from './fakes/stub.ts'
 
 interface Contract {
@@ -26,6 +32,26 @@ interface Contract {
   /** Statuses other than 401 are results of this connector, not failures. */
   answersAll: boolean
 }
+
+/** A connector whose account is signed in to. Its stub has a token that is `valid`, and one that was `revoked`. */
+const signedIn = (
+  slug: string,
+  start: () => Promise<Stub>,
+  { valid, revoked }: { valid: string; revoked: string },
+  { reads, writes, service = slug }: Pick<Contract, 'reads' | 'writes'> & { service?: string },
+): Contract => ({
+  slug,
+  service,
+  start,
+  credentials: { access_token: valid },
+  secret: valid,
+  dead: { access_token: revoked },
+  config: (api_base) => ({ api_base }),
+  place: (req) => req.headers.authorization,
+  reads,
+  writes,
+  answersAll: false,
+})
 
 const contracts: Contract[] = [
   {
@@ -58,6 +84,32 @@ const contracts: Contract[] = [
       answersAll: true,
     }
   }),
+  signedIn('gmail', startGmail, google, {
+    reads: { tool: 'get_email', input: { message_id: '18c9a1b2c3d4e5f6' } },
+    writes: { tool: 'send_email', input: { to: 'bob@example.com', subject: 'Hi', body: 'Hello' } },
+  }),
+  signedIn('google-calendar', startCalendar, google, {
+    reads: { tool: 'get_event_by_id', input: { calendar_id: 'primary', event_id: 'q1w2e3' } },
+    writes: { tool: 'create_quick_event', input: { calendar_id: 'primary', text: 'Lunch at noon' } },
+  }),
+  signedIn('google-drive', startDrive, google, {
+    reads: { tool: 'get_file_by_id', input: { file_id: 'notes' } },
+    writes: { tool: 'create_folder', input: { name: 'New' } },
+  }),
+  signedIn('google-sheets', startSheets, google, {
+    reads: { tool: 'find_worksheet', input: { spreadsheet_id: 'book', title: 'People' } },
+    writes: { tool: 'create_spreadsheet', input: { title: 'New' } },
+  }),
+  signedIn(
+    'linkedin',
+    startLinkedin,
+    { valid: linkedin.all, revoked: linkedin.revoked },
+    {
+      service: 'member',
+      reads: { tool: 'linkedin_get_userinfo', input: {} },
+      writes: { tool: 'linkedin_create_company_update', input: { organization_id: '5583111', text: 'Hi' } },
+    },
+  ),
 ]
 
 const shelf = await loadConnectors()
@@ -68,7 +120,7 @@ describe.each([...shelf])('the shape of %s', (slug, c) => {
   })
 
   it('has a contract to be tried against, if it speaks HTTP', () => {
-    const services = c.auth.kind === 'api_key' ? Object.keys(c.auth.services) : []
+    const services = c.auth.kind === 'api_key' ? Object.keys(c.auth.services) : c.auth.kind === 'oauth' ? [c.auth.service] : []
     expect(contracts.filter((it) => it.slug === slug).map((it) => it.service)).toEqual(services)
   })
 

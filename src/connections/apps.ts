@@ -15,6 +15,8 @@ const BELIEVE_MS = 1_000
 /** An app with everything that is needed to talk to its provider. */
 export interface App {
   slug: string
+  /** For people: the provider's, or for an app of one's own its name. */
+  title: string
   source: 'workspace' | 'deployment'
   provider: OAuthProvider
   /** The same for every connection of this client, whatever workspace it is in. */
@@ -94,6 +96,7 @@ export function createApps(deps: {
     }
     const app: Omit<App, 'client'> = {
       slug,
+      title: own ? provider.title : slug,
       source,
       provider: s.rotates ? { ...provider, rotates: s.rotates } : provider,
       clientKey,

@@ -130,7 +130,7 @@ export function createConnect(deps: {
       slug,
       services,
       scopes,
-      display_name: input.display_name ?? before?.row.name ?? app.provider.title,
+      display_name: input.display_name ?? before?.row.name ?? app.title,
       environment: input.environment ?? before?.row.environment ?? 'production',
       connection_id: input.connection_id ?? null,
       return_to: returnOf(input.return_to),
@@ -151,7 +151,7 @@ export function createConnect(deps: {
     const scope = { workspace: ticket.w, project: ticket.p }
     const services = ticket.services.map((s) => app.provider.services[s]?.title ?? s)
     const reconnects = ticket.connection_id ? ticket.display_name : null
-    return { scope, wish: ticket, invitation: { provider: app.provider.title, reconnects, services, scopes: ticket.scopes } }
+    return { scope, wish: ticket, invitation: { provider: app.title, reconnects, services, scopes: ticket.scopes } }
   }
 
   /** Binds the browser and names the provider's page. `browser` is the mark that the browser carries, or null for a first visit. */
@@ -216,7 +216,7 @@ export function createConnect(deps: {
     if (attempt.expires_at.getTime() <= now()) return failed('link_expired')
     const app = await deps.apps.find(scope.workspace, ask.slug)
     if (!app) return failed('app_missing')
-    const provider = app.provider.title
+    const provider = app.title
     const { issuer } = app.server
     // RFC 9207 §2.4: compared as it is; one that was promised and is missing is as wrong as another's.
     if (callback.iss === undefined ? app.issInAnswers : issuer !== null && callback.iss !== issuer)

@@ -137,7 +137,7 @@ export function createLand(deps: {
       return {
         kind: row ? 'reconnected' : 'connected',
         ok: true,
-        title: row ? `${row.name} is connected again` : `${app.provider.title} is connected`,
+        title: row ? `${row.name} is connected again` : `${app.title} is connected`,
         text: account ? `As ${account.label}.` : 'The provider does not say whose account it is.',
         next: ask.return_to ? 'You can go back now.' : 'You can close this window.',
         connectionId: id,

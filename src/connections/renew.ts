@@ -236,7 +236,8 @@ export function createRenewals(deps: {
           await vault.drop(tx, id, version)
           if (connection.status === 'misconfigured') await refusals.clear(tx, grant.client_key)
         }
-        const after = (await rows.judge(tx, id, version, outcome.connection)) ?? connection
+        const changes = Object.keys(outcome.connection).length > 0
+        const after = (changes ? await rows.judge(tx, id, version, outcome.connection) : undefined) ?? connection
         await deps.told(tx, after, outcome)
         refused = outcome.clientRefused
       })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { bearer, type Connector, header, tool, z } from './contract.ts'
-import { faultsOf, loadConnectors } from './load.ts'
+import { faultsOf, loadConnectors, loadShelf } from './load.ts'
 
 const ping = tool({
   about: 'Answers whether the service lives, without changing anything there.',
@@ -84,11 +84,68 @@ describe('reading the shelf', () => {
     await writeFile(join(shelf, folder, file), text)
   }
   const github = new URL('./github/index.ts', import.meta.url).href
+  const linkedin = new URL('./linkedin/index.ts', import.meta.url).href
+  /** A family like LinkedIn's, in which something is changed: `p` is its provider, `c` its connector. */
+  const familyOf = (change: string) => `import f from ${JSON.stringify(linkedin)}
+    const p = f.provider, c = f.connectors[0]
+    export default ${change}\n`
 
   it('finds folders with index.ts or index.js, and skips files', async () => {
     await put('github', 'index.js', `export { default } from ${JSON.stringify(github)}\n`)
     await put('.', 'load.js', 'throw new Error("not a connector")\n')
     expect([...(await load()).keys()]).toEqual(['github'])
+  })
+
+  it('a family is a provider and its connectors, of which there may be none', async () => {
+    await put('linkedin', 'index.js', familyOf(`{ provider: p, connectors: [c, { ...c, slug: 'linkedin-pages', title: 'Pages' }] }`))
+    await put('oauth2', 'index.js', `export { default } from ${JSON.stringify(new URL('./oauth2/index.ts', import.meta.url).href)}\n`)
+    const { connectors, providers } = await loadShelf(pathToFileURL(`${shelf}/`))
+    expect([...connectors.keys()]).toEqual(['linkedin', 'linkedin-pages'])
+    expect([...providers.keys()]).toEqual(['linkedin', 'oauth2'])
+  })
+
+  it.each([
+    ['its provider calls itself "linkedin"', 'linkedup', '{ provider: p, connectors: [c] }'],
+    ['provider: title, about and noRefreshToken', 'linkedin', `{ provider: { ...p, noRefreshToken: ' ' }, connectors: [c] }`],
+    ['provider: docs must be', 'linkedin', `{ provider: { ...p, docs: 'http://x.example' }, connectors: [c] }`],
+    [
+      'provider: token must be https',
+      'linkedin',
+      `{ provider: { ...p, endpoints: { ...p.endpoints, token: 'http://x.example' } }, connectors: [c] }`,
+    ],
+    [
+      'provider: service "member" asks for no scope',
+      'linkedin',
+      `{ provider: { ...p, services: { member: { scopes: [] } } }, connectors: [c] }`,
+    ],
+    [
+      'provider: access_token: no field is secret',
+      'linkedin',
+      `{ provider: { ...p, manual: { access_token: { fields: [] } } }, connectors: [c] }`,
+    ],
+    ['linkedin: it has no tool', 'linkedin', '{ provider: p, connectors: [{ ...c, tools: {} }] }'],
+    ['linkedin: config has no "base_url"', 'linkedin', `{ provider: p, connectors: [{ ...c, baseKey: 'base_url' }] }`],
+    [
+      'linkedin is not signed in to by linkedin',
+      'linkedin',
+      `{ provider: p, connectors: [{ ...c, auth: { ...c.auth, provider: 'google' } }] }`,
+    ],
+    [
+      'is not signed in to by',
+      'linkedin',
+      `{ provider: p, connectors: [{ ...c, auth: { kind: 'none', wire: 'sqlite', check: c.auth.check } }] }`,
+    ],
+    ['names a service that linkedin has not', 'linkedin', `{ provider: p, connectors: [{ ...c, auth: { ...c.auth, service: 'ads' } }] }`],
+    ['linkedin: auth has no check', 'linkedin', `{ provider: p, connectors: [{ ...c, auth: { ...c.auth, check: undefined } }] }`],
+  ])('[connectors.shelf-checked] a bad family stops the start: %s', async (sentence, folder, change) => {
+    await put(folder, 'index.js', familyOf(change))
+    await expect(load()).rejects.toThrow(sentence)
+  })
+
+  it('[connectors.shelf-checked] two folders cannot have one connector', async () => {
+    await put('github', 'index.js', `export { default } from ${JSON.stringify(github)}\n`)
+    await put('linkedin', 'index.js', familyOf(`{ provider: p, connectors: [c, { ...c, slug: 'github' }] }`))
+    await expect(load()).rejects.toThrow('connectors/linkedin cannot be used: there is another connector "github".')
   })
 
   it.each([

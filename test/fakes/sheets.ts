@@ -226,13 +226,17 @@ function apply(tabs: Tab[], name: string, args: Args & Record<string, unknown>):
 
 function addSheet(
   tabs: Tab[],
-  { sheetId = 1000 + count, title = `Sheet${tabs.length + 1}` }: { sheetId?: number; title?: string },
+  {
+    sheetId = 1000 + count,
+    title = `Sheet${tabs.length + 1}`,
+    gridProperties,
+  }: { sheetId?: number; title?: string; gridProperties?: { rowCount?: number; columnCount?: number } },
 ): object | string {
   if (tabs.some((it) => it.title === title)) return `A sheet with the name "${title}" already exists. Please enter another name.`
   if (tabs.some((it) => it.sheetId === sheetId)) return `A sheet with id ${sheetId} already exists.`
   if (!Number.isInteger(sheetId) || sheetId < 0 || sheetId > 0x7fffffff) return 'The sheet id must be a non-negative 32-bit integer.'
   count += 1
-  tabs.push(tab(sheetId, title, [], { rowCount: 1000, columnCount: 26 }))
+  tabs.push(tab(sheetId, title, [], { rowCount: 1000, columnCount: 26, ...gridProperties }))
   return { addSheet: { properties: properties(tabs.at(-1) as Tab, tabs.length - 1) } }
 }
 

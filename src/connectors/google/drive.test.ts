@@ -39,12 +39,9 @@ const names = (answer: Record<string, unknown>) => (answer.files as { name: stri
 
 describe('the connector', () => {
   it('has the fifteen tools', () => {
-    expect(Object.keys(googleDrive.tools).sort()).toEqual(
-      [
-        ...['add_permission', 'create_folder', 'create_text_file', 'delete_file', 'delete_permission', 'duplicate_file', 'get_file_by_id'],
-        ...['list_files', 'move_file', 'read_file', 'save_file_as_pdf', 'search_files', 'set_public_access', 'trash_file', 'upload_file'],
-      ].sort(),
-    )
+    const named = `add_permission create_folder create_text_file delete_file delete_permission duplicate_file get_file_by_id list_files
+      move_file read_file save_file_as_pdf search_files set_public_access trash_file upload_file`
+    expect(Object.keys(googleDrive.tools).sort()).toEqual(named.split(/\s+/))
   })
 
   it('tells whose account it is, by an answer that must be asked for by field', async () => {
@@ -260,11 +257,7 @@ describe('reading', () => {
 
   it.each([
     ['long-doc', {}, 'Google exports documents of up to 10 MB, and this one is larger (403).'],
-    [
-      'doc',
-      { export_mime_type: 'image/webp' },
-      'Google did not accept the request (400): The requested conversion is not supported.',
-    ],
+    ['doc', { export_mime_type: 'image/webp' }, 'Google did not accept the request (400): The requested conversion is not supported.'],
     ['link', { export_mime_type: 'application/pdf' }, 'Google does not export files of this type (403).'],
   ])("Google's refusal to export %s %j is no lack of rights", async (file_id, more, message) => {
     await expect(call('read_file', { file_id, ...more })).rejects.toMatchObject({
@@ -358,10 +351,13 @@ describe('uploading', () => {
     expect(stub.requests).toEqual([])
   })
 
-  it.each(['text/plain\r\nx-evil: 1', 'text', 'text/plain; a="b"', 'text/ plain', ''])('%j is no MIME type', (type) => {
-    expect(MimeType.safeParse(type).success).toBe(false)
-    expect(toolOf('upload_file').input.safeParse({ file_name: 'a', file_base64: 'YQ==', mime_type: type }).success).toBe(false)
-  })
+  it.each(['text/plain\r\nx-evil: 1', 'x-evil: 1\r\ntext/plain', 'text', 'text/plain; a="b"', 'text/ plain', ''])(
+    '%j is no MIME type',
+    (type) => {
+      expect(MimeType.safeParse(type).success).toBe(false)
+      expect(toolOf('upload_file').input.safeParse({ file_name: 'a', file_base64: 'YQ==', mime_type: type }).success).toBe(false)
+    },
+  )
 
   it('reads every base64 that Node writes', () => {
     for (let n = 1; n < 9; n++) expect(bytesOf(Buffer.alloc(n, 7).toString('base64'))).toEqual(Buffer.alloc(n, 7))
@@ -472,17 +468,16 @@ describe('what a refusal means', () => {
     await expect(call(name, input)).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
   })
 
-  it.each<[string, Reply, string, string | undefined]>([
-    ['a file that the app was not given', driveReplies.notGranted(), 'UPSTREAM_INVALID', 'appNotAuthorizedToFile'],
-    ['too much sharing', driveReplies.sharingLimit(), 'UPSTREAM_RATE_LIMITED', undefined],
-    ['a rate limit', replies.limited('userRateLimitExceeded'), 'UPSTREAM_RATE_LIMITED', undefined],
-    ['an API that is switched off', replies.apiDisabled(), 'UPSTREAM_INVALID', 'api_disabled'],
-    ['the rules of an organization', replies.domainPolicy(), 'UPSTREAM_INVALID', 'admin_policy'],
-  ])('a 403 for %s', async (_, reply, code, reason) => {
+  it.each<[string, Reply, string]>([
+    ['a file that the app was not given', driveReplies.notGranted(), 'UPSTREAM_INVALID'],
+    ['too much sharing', driveReplies.sharingLimit(), 'UPSTREAM_RATE_LIMITED'],
+    ['a rate limit', replies.limited('userRateLimitExceeded'), 'UPSTREAM_RATE_LIMITED'],
+    ['an API that is switched off', replies.apiDisabled(), 'UPSTREAM_INVALID'],
+    ['the rules of an organization', replies.domainPolicy(), 'UPSTREAM_INVALID'],
+  ])('a 403 for %s', async (_, reply, code) => {
     stub.next({ kind: 'reply', reply })
     const fault = await call('create_folder', { name: 'a' }).catch((error: unknown) => error)
     expect(fault).toMatchObject({ code, details: { status: 403 }, maybeDone: false })
-    expect((fault as { details: { reason?: string } }).details.reason).toBe(reason)
     if (code === 'UPSTREAM_RATE_LIMITED') expect((fault as { retryAfter: number }).retryAfter).toBeGreaterThan(0)
   })
 
@@ -491,6 +486,22 @@ describe('what a refusal means', () => {
       code: 'SCOPE_MISSING',
       details: { accepted_scopes: expect.arrayContaining(['https://www.googleapis.com/auth/drive.file']) },
     })
+  })
+})
+
+describe('repeats', () => {
+  const changes = Object.entries(googleDrive.tools).filter(([, tool]) => tool.effect !== 'read')
+  it.each(changes)('[connectors.no-double-write] %s is made again only where that does no harm', async (name, tool) => {
+    const ctx = as(tokens.valid)
+    const writes: string[] = []
+    const fetch: typeof ctx.fetch = (url, init) => {
+      if (init?.method !== 'GET' && writes.push(url) === 1) stub.next({ kind: 'reply', reply: { status: 503 } })
+      return ctx.fetch(url, init)
+    }
+    const work = call(name, tool.example as object, { ...ctx, fetch })
+    if (tool.repeatable) await work
+    else await expect(work).rejects.toMatchObject({ code: 'UPSTREAM_ERROR', details: { status: 503 } })
+    expect(writes).toHaveLength(tool.repeatable ? 2 : 1)
   })
 })
 

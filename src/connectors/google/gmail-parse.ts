@@ -70,6 +70,10 @@ export function contentOf(payload: Part | undefined): Content {
 const charsetOf = (part: Part): string =>
   /charset="?([^";\s]+)/i.exec(part.headers.find((it) => it.name.toLowerCase() === 'content-type')?.value ?? '')?.[1] ?? 'utf-8'
 
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" }
+/** Gmail escapes snippets as for a web page, with these five. */
+const unescaped = (snippet: string): string => snippet.replace(/&(amp|lt|gt|quot|#39);/g, (_, name: string) => ENTITIES[name] ?? '')
+
 /** What every view of a message begins with. */
 export function summary(message: Message) {
   const headers = headersOf(message.payload)
@@ -84,6 +88,6 @@ export function summary(message: Message) {
     subject: header(headers, 'subject'),
     date: header(headers, 'date'),
     received_at: message.internalDate === undefined || !Number.isFinite(at) ? null : new Date(at).toISOString(),
-    snippet: message.snippet,
+    snippet: unescaped(message.snippet),
   }
 }

@@ -139,7 +139,7 @@ describe('get_email', () => {
     })
     expect(await call('get_email', { message_id: PLAN, format: 'minimal' })).toMatchObject({
       subject: null,
-      snippet: 'A snippet',
+      snippet: `It's <b> &amp; "more"`,
       headers: [],
     })
   })

@@ -6,24 +6,27 @@ const MINUTE_QUOTA_WAIT_S = 30
 const DAY_QUOTA_WAIT_S = 3600
 
 /** `reason` of a 403 ("Resolve errors" of Gmail, Drive and Calendar; `google.rpc.ErrorInfo`) that only asks to slow down. */
-const SLOW_DOWN: Readonly<Record<string, number>> = {
-  rateLimitExceeded: MINUTE_QUOTA_WAIT_S,
-  userRateLimitExceeded: MINUTE_QUOTA_WAIT_S,
-  RATE_LIMIT_EXCEEDED: MINUTE_QUOTA_WAIT_S,
-  dailyLimitExceeded: DAY_QUOTA_WAIT_S,
-  quotaExceeded: DAY_QUOTA_WAIT_S,
-  sharingRateLimitExceeded: DAY_QUOTA_WAIT_S,
-}
+const SLOW_DOWN: ReadonlyMap<string, number> = new Map([
+  ['rateLimitExceeded', MINUTE_QUOTA_WAIT_S],
+  ['userRateLimitExceeded', MINUTE_QUOTA_WAIT_S],
+  ['RATE_LIMIT_EXCEEDED', MINUTE_QUOTA_WAIT_S],
+  ['dailyLimitExceeded', DAY_QUOTA_WAIT_S],
+  ['quotaExceeded', DAY_QUOTA_WAIT_S],
+  ['sharingRateLimitExceeded', DAY_QUOTA_WAIT_S],
+])
 const SCOPES = new Set(['insufficientPermissions', 'insufficientScopes', 'ACCESS_TOKEN_SCOPE_INSUFFICIENT'])
 const SWITCHED_OFF = new Set(['accessNotConfigured', 'SERVICE_DISABLED'])
 
 /** What helps against a `reason` that is not about scopes. */
-const HELPS: Readonly<Record<string, string>> = {
-  domainPolicy: "The administrators of the account's organization must trust the app: Google Admin console → Security → API controls.",
-  appNotAuthorizedToFile: 'Under the scope drive.file only files that this app made are seen: connect the account with the scope drive.',
-  forbiddenForNonOrganizer: 'Only the organizer of the event may change this: use the calendar that it was made in.',
-  storageQuotaExceeded: "The account's storage is full: somebody must make room in it.",
-}
+const HELPS: ReadonlyMap<string, string> = new Map([
+  ['domainPolicy', "The administrators of the account's organization must trust the app: Google Admin console → Security → API controls."],
+  [
+    'appNotAuthorizedToFile',
+    'Under the scope drive.file only files that this app made are seen: connect the account with the scope drive.',
+  ],
+  ['forbiddenForNonOrganizer', 'Only the organizer of the event may change this: use the calendar that it was made in.'],
+  ['storageQuotaExceeded', "The account's storage is full: somebody must make room in it."],
+])
 const NO_SCOPE_HELPS = 'No scope helps here: look at the rights that the account has in this file, calendar or mailbox.'
 /** Gmail's own, without a `reason` of its own: the scope that forbids is stronger than those that would allow. */
 const METADATA_HELP = 'Connect the account without gmail.metadata: while a token has it, Gmail shows no content and takes no query.'
@@ -38,7 +41,7 @@ export const judge: Judge = (heard) => {
   if (status < 300) return null
   const { reasons, state, retryAfter } = errorOf(body)
   const message = said(body)
-  const wait = reasons.map((it) => SLOW_DOWN[it]).find((it) => it !== undefined)
+  const wait = reasons.map((it) => SLOW_DOWN.get(it)).find((it) => it !== undefined)
   if (status === 429 || (status === 403 && wait !== undefined)) {
     return {
       code: 'UPSTREAM_RATE_LIMITED',
@@ -86,7 +89,7 @@ function forbidden(reasons: readonly string[], state: string, message: string, h
   return {
     code: 'UPSTREAM_INVALID',
     message: denied,
-    hint: HELPS[known] ?? (message.startsWith('Metadata scope') ? METADATA_HELP : NO_SCOPE_HELPS),
+    hint: HELPS.get(known) ?? (message.startsWith('Metadata scope') ? METADATA_HELP : NO_SCOPE_HELPS),
     details: { reason: known },
   }
 }

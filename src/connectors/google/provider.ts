@@ -24,6 +24,8 @@ const refusals: readonly RefusalRow[] = [
   { error: 'invalid_client', means: { class: 'misconfigured', reason: 'client_refused' } },
   // [seen] A service account whose key was removed, or that was switched off: "Invalid JWT Signature.", "Robot is disabled."
   { error: 'invalid_grant', description: /JWT|robot/i, means: { class: 'permanent', reason: 'key_rejected' } },
+  // [seen] The user that a service account acts for is no user (any more): "Invalid impersonation "sub" field".
+  { error: 'invalid_request', description: /impersonation|\bsub\b/i, means: { class: 'permanent', reason: 'key_rejected' } },
 ]
 
 const keyFile: readonly Field[] = [
@@ -58,7 +60,7 @@ export const google = provider({
     // There is tokeninfo, which is not RFC 7662.
     introspection: null,
   },
-  // Google's discovery document has no authorization_response_iss_parameter_supported.
+  // Google has begun to send iss, but its discovery document promises none (no authorization_response_iss_parameter_supported).
   issInAnswers: false,
   clientAuth: 'post',
   pkce: 'S256',

@@ -1,7 +1,7 @@
 import { fail, type ToolContext, tool, z } from '../contract.ts'
 import { append, change, clear, type Entered, gridOf, headerOf, put, putAll, wholeTab } from './sheets-call.ts'
 import { columnNames, inOrder } from './sheets-columns.ts'
-import { rowsOfCsv } from './sheets-csv.ts'
+import { type Given, MOST_ROWS, rowsIn } from './sheets-given.ts'
 import { cellsOf, firstRow, letters, rowsOf } from './sheets-range.ts'
 import {
   type Entry,
@@ -18,8 +18,6 @@ import {
   WRITES,
 } from './sheets-shapes.ts'
 
-/** Rows of one call: Google recommends requests of two megabytes at most ("Usage limits"), which is some hundred bytes a row. */
-const MOST_ROWS = 5_000
 const COLOUR = z.string().regex(/^#[0-9a-fA-F]{6}$/, 'Give a colour as #rrggbb.')
 
 const Inserted = z.object({
@@ -28,8 +26,6 @@ const Inserted = z.object({
   updated_rows: z.number(),
   updated_cells: z.number(),
 })
-
-type Given = Entry[] | Record<string, Entry>
 
 export const rowWrites = {
   insert_row: tool({
@@ -232,43 +228,14 @@ async function insert(ctx: ToolContext, { header_row = 1, ...tab }: Where, rows:
       fail('INVALID_INPUT', `The header row begins in column ${letters(first)}, and a row has a value before it.`, {
         hint: 'Begin rows with null for the columns before the header, or name another header_row.',
       })
-    return cells.slice(first)
+    const kept = cells.slice(first)
+    if (kept.every((it) => it === null))
+      fail('INVALID_INPUT', 'A row has no value at all.', { hint: 'null leaves a cell as it is; "" is a blank one.' })
+    return kept
   })
   const range = cellsOf(grid.title, header_row, first, Math.max(first, header.length - 1))
   const { updatedRange, updatedRows, updatedCells } = await append(ctx, tab.spreadsheet_id, range, values, entered)
   return { updated_range: updatedRange, row_number: firstRow(updatedRange), updated_rows: updatedRows, updated_cells: updatedCells }
-}
-
-const Listed = z
-  .array(z.union([entriesByHeader, entries]))
-  .min(1)
-  .max(MOST_ROWS)
-
-/** The rows of insert_multiple_rows, however they were given. */
-function rowsIn(type: 'column_names' | 'json' | 'csv', rows: Given[] | string): Given[] {
-  const wrong = (says: string): never => fail('INVALID_INPUT', `With input_type ${type}, ${says}.`)
-  if (type === 'csv') {
-    const [header, ...lines] = (typeof rows === 'string' ? rowsOfCsv(rows) : null) ?? wrong('rows must be CSV text with closed quotes')
-    if (header === undefined || lines.length === 0) return wrong('rows must have a line with the names of the columns and one below it')
-    if (lines.length > MOST_ROWS) return wrong(`rows may have ${MOST_ROWS} lines`)
-    if (lines.some((line) => line.length > header.length)) return wrong('no line may have more cells than the first')
-    return lines.map((line) => Object.fromEntries(line.map((cell, i) => [header[i] ?? '', cell])))
-  }
-  if (type === 'column_names') {
-    return typeof rows !== 'string' && rows.every((row) => !Array.isArray(row))
-      ? rows
-      : wrong('rows must be a list of objects by name of column')
-  }
-  const listed = Listed.safeParse(typeof rows === 'string' ? parsed(rows) : rows)
-  return listed.success ? listed.data : wrong(`rows must be a list of objects or of lists of values, at most ${MOST_ROWS}`)
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return null
-  }
 }
 
 /** The format, and the field mask without which Google would reset what is not named. */

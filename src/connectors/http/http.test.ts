@@ -147,6 +147,30 @@ describe('what a caller may not do', () => {
   })
 })
 
+describe('the account of an OAuth provider', () => {
+  const account = (access_token: string, config: object = {}) =>
+    toolContext(http, { credentials: { access_token }, service: 'oauth', config: { base_url: stubOf('bearer').url, ...config } })
+
+  it('is taken beside keys, and its token is sent as a bearer token', async () => {
+    expect(http.auth).toMatchObject({ kind: 'api_key', oauth: true })
+    expect(await request({ method: 'GET', path: '/v1/items' }, account(key))).toMatchObject({ status: 200 })
+    const [req] = stubOf('bearer').requests
+    expect(req?.headers.authorization).toBe(`Bearer ${key}`)
+    expect(req && timesSent(req, key)).toBe(1)
+  })
+
+  it('is rejected by a 401, in a call and in the check', async () => {
+    const again = { code: 'CREDENTIAL_REJECTED', hint: expect.stringContaining('connect the account again') }
+    await expect(request({ method: 'GET', path: '/v1/items' }, account('old'))).rejects.toMatchObject(again)
+    await expect(http.auth.check(account('old', { check_path: '/v1/me' }))).rejects.toMatchObject(again)
+  })
+
+  it('[connectors.unknown-scopes] is not doubted by a check that says nothing of whose it is', async () => {
+    const checked = await http.auth.check(account(key, { check_path: '/v1/me' }))
+    expect(checked).toEqual({ account: null, granted_scopes: null, warnings: [] })
+  })
+})
+
 describe('the check', () => {
   it('proves the credential where check_path is set', async () => {
     const config = { check_path: '/v1/me' }

@@ -137,9 +137,10 @@ export default connector({
   slug: 'http',
   title: 'Any HTTP API',
   about:
-    'Any API with a key of its own: as a bearer token, in a header, in the query, or as user and password. The credential goes to base_url only.',
+    'Any API: with a key of its own as a bearer token, in a header, in the query, or as user and password; or with the access token of a connected ' +
+    'OAuth account. The credential goes to base_url only, and that of an account only where its provider or its OAuth app allows it.',
   docs: 'https://www.rfc-editor.org/rfc/rfc9110.html#name-http-authentication',
-  auth: { kind: 'api_key', services, check },
+  auth: { kind: 'api_key', services, oauth: true, check },
   config: z.strictObject({
     base_url: z.url({ protocol: /^https?$/ }).describe('The only place the credential may go to, such as https://api.example.com/v2'),
     check_path: path.optional().describe('A cheap GET that fails without a valid credential'),
@@ -150,7 +151,10 @@ export default connector({
   tools: { http_request: httpRequest },
 })
 
-/** GET on `check_path`. Without one only a 401 says anything, so any other answer counts, with a warning. */
+/**
+ * GET on `check_path`. Without one only a 401 says anything, so any other answer counts, with a warning. Of an OAuth account it proves the
+ * same: that this API takes the token. Whose it is and what it may do was said when it was connected, so both are left as they are known.
+ */
 async function check(ctx: ToolContext): Promise<Checked> {
   const at = ctx.config.check_path
   const { status, verdict } = await exchange(ctx, { path: typeof at === 'string' ? at : '/', accept: 'any' })
@@ -178,7 +182,10 @@ function withKey(call: { method: string; headers?: Record<string, string> | unde
 }
 
 const rejected = ({ message }: Verdict) =>
-  new Fault('CREDENTIAL_REJECTED', message, { details: { status: 401 }, hint: 'Enter a new credential for this connection.' })
+  new Fault('CREDENTIAL_REJECTED', message, {
+    details: { status: 401 },
+    hint: 'Enter a new credential for this connection, or connect the account again.',
+  })
 
 /** Neither this client nor a server that decodes once more may be led above `base_url`. */
 function staysBelow(it: string): boolean {

@@ -123,7 +123,7 @@ describe('little text', () => {
     ['https://example.com/a_b/#part', 'https://example.com/a\\_b/\\#part'],
     ['Thanks @[Acme (UK)](urn:li:organization:1)!', 'Thanks @[Acme \\(UK\\)](urn:li:organization:1)!'],
     ['@[me](urn:li:share:1)', '\\@\\[me\\]\\(urn:li:share:1\\)'],
-  ])('[linkedin.text-whole] %s', (text, written) => {
+  ])('is seen to its end: %s', (text, written) => {
     expect(little(text)).toBe(written)
     expect(shownOf(written)).toBe(text.replace(/@\[(.+?)\]\(urn:li:organization:1\)/, '$1'))
   })
