@@ -5,7 +5,6 @@ import { createServer as createNetServer, type RequestListener } from 'node:http
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
-import type pg from 'pg'
 import { appendAudit, createAccess } from './access/index.ts'
 import { createDb, openPool } from './base/db.ts'
 import { createEgress } from './base/egress.ts'
@@ -15,7 +14,7 @@ import { newId } from './base/ids.ts'
 import { lockDirectory } from './base/lock.ts'
 import { createLog, type Logger } from './base/log.ts'
 import { migrate } from './base/migrate.ts'
-import { startPostgres } from './base/postgres.ts'
+import { openDatabase } from './base/postgres-open.ts'
 import { createBindings } from './bindings/index.ts'
 import { type Config, VERSION } from './config.ts'
 import { type AppSettings, createConnections, createEpoch } from './connections/index.ts'
@@ -230,48 +229,6 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
 }
 
 const shownHost = (host: string): string => (host.includes(':') ? `[${host}]` : host)
-
-interface Database {
-  connection: pg.ClientConfig
-  listeners: { address: string; port: number }[]
-  stop: () => Promise<void>
-}
-
-async function openDatabase(config: Config, log: Logger, say: (line: string) => void): Promise<Database> {
-  if (config.databaseUrl !== null)
-    return {
-      connection: { connectionString: config.databaseUrl, connectionTimeoutMillis: 10_000 },
-      listeners: [],
-      stop: async () => undefined,
-    }
-  const options = { dataDir: config.dataDir, log: (line: string) => log.info({ postgres: line }, 'postgres') }
-  if (!['postgres', 'postgres.json'].some((name) => existsSync(join(config.dataDir, name))))
-    say('setting up PostgreSQL in the data directory')
-  let server = await startPostgres(options)
-  let stopping = false
-  const watch = () =>
-    server.onExit((why) => {
-      if (stopping) return
-      log.error({ why }, 'PostgreSQL ended; starting it again')
-      startPostgres(options).then(
-        (next) => {
-          server = next
-          watch()
-        },
-        (error: Error) => log.fatal({ problem: error.message }, 'PostgreSQL does not start again'),
-      )
-    })
-  watch()
-  const { connection } = server
-  return {
-    connection,
-    listeners: connection.host.startsWith('/') ? [] : [{ address: connection.host, port: connection.port }],
-    stop: async () => {
-      stopping = true
-      await server.stop()
-    },
-  }
-}
 
 /** Stable for a data directory: only one process has it at a time, so its runs are its own again after a restart. */
 function executorId(dataDir: string): string {

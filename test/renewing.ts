@@ -155,6 +155,7 @@ export const acmeProvider = (over: Partial<OAuthProvider> = {}): OAuthProvider =
     issuer: null,
     endpoints: { authorization: 'https://id.acme.example/auth', token: TOKEN_URL, revocation: null, userinfo: null, introspection: null },
     issInAnswers: false,
+    nonce: true,
     clientAuth: 'post',
     pkce: 'S256',
     authorizeParams: {},

@@ -9,6 +9,7 @@ export interface AppSettings {
   id_token_algs?: string[] | undefined
   iss_in_answers?: boolean | undefined
   client_auth?: 'post' | 'basic' | 'none' | undefined
+  identity_scopes?: string[] | undefined
   scopes?: string[] | undefined
   api_hosts?: string[] | undefined
   params?: Record<string, string> | undefined

@@ -102,7 +102,7 @@ export function createApps(deps: {
       clientKey,
       server,
       issInAnswers: s.iss_in_answers ?? (moved ? false : provider.issInAnswers),
-      scopes: [...new Set([...provider.identityScopes, ...(s.scopes ?? [])])],
+      scopes: [...new Set([...(s.identity_scopes ?? provider.identityScopes), ...(s.scopes ?? [])])],
       apiHosts: [...new Set([...(moved ? [] : provider.apiHosts), ...(s.api_hosts ?? [])])],
       params: { ...provider.authorizeParams, ...s.params },
       test: s.test_mode ?? false,

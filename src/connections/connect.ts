@@ -51,6 +51,9 @@ export interface Callback {
   error?: string | undefined
 }
 
+/** RFC 6749 §4.1.2.1, and LinkedIn's two own words. */
+const DECLINED = new Set(['access_denied', 'user_cancelled_login', 'user_cancelled_authorize'])
+
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 export function createConnect(deps: {
@@ -170,6 +173,7 @@ export function createConnect(deps: {
       scopes: ticket.scopes,
       params: app.params,
       pkce: app.provider.pkce === 'S256',
+      nonce: app.provider.nonce && ticket.scopes.includes('openid'),
     })
     const { id, w, p, u, a, slug, services, scopes, display_name, environment, connection_id, return_to, other_account } = ticket
     const ask: Wish = { slug, services, scopes, display_name, environment, connection_id, return_to, other_account }
@@ -223,7 +227,7 @@ export function createConnect(deps: {
       return failed('wrong_issuer', { provider })
     if (callback.error !== undefined) {
       const code = /^[a-z_]{1,60}$/.test(callback.error) ? callback.error : 'unreadable'
-      return code === 'access_denied'
+      return DECLINED.has(code)
         ? failed('declined', { provider }, ask.return_to)
         : failed('provider_error', { provider, code }, ask.return_to)
     }
@@ -233,7 +237,7 @@ export function createConnect(deps: {
       client: app.client,
       redirectUri: deps.redirectUri(),
       pkce: app.provider.pkce === 'S256',
-      nonce: ask.scopes.includes('openid'),
+      nonce: app.provider.nonce && ask.scopes.includes('openid'),
       code: callback.code as Secret,
       state: callback.state as Secret,
       rows: app.provider.refusals,

@@ -1,6 +1,6 @@
 /** Grants of credentials that are entered by hand: a refresh token, a client of one's own, a service account's key. */
 import { fail } from '../base/errors.ts'
-import type { ManualService, OAuthProvider } from '../connectors/contract.ts'
+import type { WayByHand, OAuthProvider } from '../connectors/contract.ts'
 import type { GrantKind, NewGrant } from './grant-rows.ts'
 
 /** The client of a connection that brings its own is refused for this connection alone. */
@@ -14,7 +14,7 @@ export interface Entered {
   scopes: readonly string[]
 }
 
-function kindOf(manual: ManualService, secrets: readonly string[]): GrantKind {
+function kindOf(manual: WayByHand, secrets: readonly string[]): GrantKind {
   if (manual.grant !== 'refresh_token') return manual.grant
   if (secrets.includes('refresh_token')) return 'refresh_token'
   return secrets.includes('access_token')
@@ -24,7 +24,7 @@ function kindOf(manual: ManualService, secrets: readonly string[]): GrantKind {
 
 export function manualGrant(
   provider: OAuthProvider,
-  manual: ManualService,
+  manual: WayByHand,
   entered: Entered,
   at: { connectionId: string; workspace: string; project: string; now: number; tokenEndpoint: string },
 ): NewGrant {

@@ -2,7 +2,7 @@
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
-import type { Connector, Field, ManualService, OAuthProvider } from '../connectors/contract.ts'
+import type { Connector, Field, WayByHand, OAuthProvider } from '../connectors/contract.ts'
 import type { Lending, Secret } from '../vault/index.ts'
 import { grants } from './grant-rows.ts'
 import { manualGrant } from './manual.ts'
@@ -51,7 +51,7 @@ export function createStore(deps: {
     return fail('INVALID_INPUT', `there is no provider ${slug.slice(0, 60)}`, { hint: `Known: ${known.join(', ')}.`, details: { known } })
   }
 
-  function manualOf(provider: OAuthProvider, service: string | undefined): { name: string; manual: ManualService } {
+  function manualOf(provider: OAuthProvider, service: string | undefined): { name: string; manual: WayByHand } {
     const known = Object.keys(provider.manual)
     const name = service ?? known[0] ?? 'oauth'
     const manual = provider.manual[name]
@@ -65,7 +65,7 @@ export function createStore(deps: {
   function fieldsOf(
     kind: Kind,
     service: string | undefined,
-  ): { service: string; title: string; fields: readonly Field[]; manual: ManualService | null } {
+  ): { service: string; title: string; fields: readonly Field[]; manual: WayByHand | null } {
     if (kind.provider) {
       const { name, manual } = manualOf(kind.provider, service)
       return { service: name, title: kind.provider.title, fields: manual.fields, manual }

@@ -11,7 +11,7 @@ export { missingScopes } from './scopes.ts'
 export { type Judge, nextPage, said, standardJudge, type Verdict, waitOf } from './judge.ts'
 export {
   type Endpoints,
-  type ManualService,
+  type WayByHand,
   type OAuthProvider,
   provider,
   type Refusal,

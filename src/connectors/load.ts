@@ -25,7 +25,9 @@ export async function loadShelf(shelf: URL = new URL('./', import.meta.url)): Pr
     if (it === undefined) throw new Error(`connectors/${folder} cannot be used: has no default export.`)
     const members = 'connectors' in it ? it.connectors : [it]
     const wrong = 'connectors' in it ? familyFaults(folder, it) : faultsOf(folder, it)
-    for (const { slug } of members) if (connectors.has(slug)) wrong.push(`there is another connector "${slug}"`)
+    const slugs = members.map((c) => c.slug)
+    for (const slug of new Set(slugs))
+      if (connectors.has(slug) || slugs.indexOf(slug) !== slugs.lastIndexOf(slug)) wrong.push(`there is another connector "${slug}"`)
     if (wrong.length > 0) throw new Error(`connectors/${folder} cannot be used: ${wrong.join('; ')}.`)
     for (const one of members) connectors.set(one.slug, one)
     if ('connectors' in it) providers.set(it.provider.slug, it.provider)

@@ -18,7 +18,7 @@ export interface Endpoints {
 }
 
 /** A way to connect without a consent page: what is entered by hand, and how tokens come of it. */
-export interface ManualService {
+export interface WayByHand {
   title: string
   /**
    * `refresh_token`: client_id, client_secret and refresh_token are entered (or access_token alone). `client_credentials`: RFC 6749 §4.4.
@@ -41,6 +41,8 @@ export interface OAuthProvider {
   endpoints: Endpoints | null
   /** Whether authorization answers carry `iss` (RFC 9207). An advertised one that is missing is refused. */
   issInAnswers: boolean
+  /** Whether ID tokens repeat the nonce of the request (OpenID Connect Core §3.1.2.1). Where they do not, none is sent. */
+  nonce: boolean
   /** How the client authenticates at the token endpoint (RFC 6749 §2.3.1): in the form, in the header, or not at all. */
   clientAuth: 'post' | 'basic' | 'none'
   /** `refused`: the provider's web flow fails when the parameters are sent. */
@@ -71,7 +73,7 @@ export interface OAuthProvider {
   noRefreshToken: string
   refusals: readonly RefusalRow[]
   /** Ways to connect by hand, by service name. */
-  manual: Readonly<Record<string, ManualService>>
+  manual: Readonly<Record<string, WayByHand>>
 }
 
 export const provider = (p: OAuthProvider): OAuthProvider => p

@@ -17,6 +17,11 @@ const settings = {
   revocation_endpoint: endpoint.optional(),
   userinfo_endpoint: endpoint.optional(),
   client_auth: z.enum(['post', 'basic', 'none']).optional().describe('how the client authenticates at the token endpoint'),
+  identity_scopes: z
+    .array(z.string().max(200))
+    .max(20)
+    .optional()
+    .describe('instead of those that say whose account it is; [] where the app may not ask for them'),
   scopes: z.array(z.string().max(200)).max(100).optional().describe('asked for in every sign-in'),
   api_hosts: z.array(z.string().max(255)).max(50).optional().describe('hosts that tokens may go to, for the generic http server'),
   params: z.record(z.string().max(100), z.string().max(500)).optional().describe('more parameters of the authorization request'),

@@ -121,7 +121,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
     if (fault.code === 'UNDECRYPTABLE') await connections.rejected(scope, id, version, 'undecryptable')
     // A right that the account itself lacks is no scope: asking for consent again would not help.
     if (fault.code === 'SCOPE_MISSING' && tool && fault.details?.reason !== 'denied' && fault.details?.missing_scopes === undefined)
-      await connections.lacking(scope, id, version, tool.scopes.flat())
+      await connections.lacking(scope, id, version, requiredScopes(fault) ?? tool.scopes.flat())
   }
 
   /**
@@ -192,6 +192,12 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
   }
 }
 export type Tools = ReturnType<typeof createTools>
+
+/** What the provider itself has named as missing. */
+function requiredScopes({ details }: Fault): string[] | null {
+  const said = details?.required_scopes
+  return Array.isArray(said) && said.length > 0 && said.every((s) => typeof s === 'string') ? said : null
+}
 
 export const argumentNames = (tool: Tool): string[] => Object.keys((tool.input as { shape?: Record<string, unknown> }).shape ?? {})
 

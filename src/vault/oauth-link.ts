@@ -37,6 +37,7 @@ export function createLink({ room, now }: { room: Pick<Room, 'ring'>; now: () =>
       scopes: readonly string[]
       params: Readonly<Record<string, string>>
       pkce: boolean
+      nonce: boolean
     }): { url: string; stateHash: Buffer } {
       const state = randomBytes(32).toString('base64url')
       const url = new URL(ask.server.authorization)
@@ -47,7 +48,7 @@ export function createLink({ room, now }: { room: Pick<Room, 'ring'>; now: () =>
       add('redirect_uri', ask.redirectUri)
       if (ask.scopes.length > 0) add('scope', ask.scopes.join(' '))
       add('state', state)
-      if (ask.scopes.includes('openid')) add('nonce', nonce(state))
+      if (ask.nonce) add('nonce', nonce(state))
       if (ask.pkce) {
         add('code_challenge', createHash('sha256').update(verifier(state)).digest('base64url'))
         add('code_challenge_method', 'S256')

@@ -1,5 +1,6 @@
 /** The API that the fake provider's tokens open: things to read and to write, and who I am (RFC 6750 for what it refuses). */
 import type { Context, Next } from 'koa'
+import type { AdapterPayload } from 'oidc-provider'
 import { Door, type Seen } from './provider-door.ts'
 import { emailOf } from './provider-pages.ts'
 import type { Store } from './provider-store.ts'
@@ -17,6 +18,8 @@ export interface Thing {
   /** Who made it. */
   by: string | null
 }
+
+type Live = Pick<AdapterPayload, 'accountId' | 'clientId'>
 
 /** Call → the scope it needs; null: any live token does. */
 const CALLS: Record<string, string | null> = {
@@ -44,14 +47,17 @@ export class Api extends Door<ApiRequest> {
     const need = CALLS[`${ctx.method} ${ctx.path}`]
     const token = tokenIn(request.authorization)
     const live = this.store.live(token ?? '')
-    if (token === null) return refuse(ctx, 401, 'unauthorized', 'Bearer realm="things"')
-    if (live === null) return refuse(ctx, 401, 'invalid_token', 'Bearer realm="things", error="invalid_token"')
-    if (need === undefined) return refuse(ctx, 404, 'not_found')
-    if (need !== null && !live.scope?.split(' ').includes(need))
-      return refuse(ctx, 403, 'insufficient_scope', `Bearer realm="things", error="insufficient_scope", scope="${need}"`)
-    const by = live.accountId ?? null
+    if (token === null) refuse(ctx, 401, 'unauthorized', 'Bearer realm="things"')
+    else if (live === null) refuse(ctx, 401, 'invalid_token', 'Bearer realm="things", error="invalid_token"')
+    else if (need === undefined) refuse(ctx, 404, 'not_found')
+    else if (need !== null && !live.scope?.split(' ').includes(need))
+      refuse(ctx, 403, 'insufficient_scope', `Bearer realm="things", error="insufficient_scope", scope="${need}"`)
+    else this.serve(ctx, request, live)
+  }
+  private serve(ctx: Context, request: ApiRequest, { accountId, clientId }: Live): void {
+    const by = accountId ?? null
     if (ctx.path === '/api/me') {
-      ctx.body = by === null ? { client_id: live.clientId } : { sub: by, email: emailOf(by), name: by }
+      ctx.body = by === null ? { client_id: clientId } : { sub: by, email: emailOf(by), name: by }
     } else if (ctx.method === 'GET') {
       ctx.body = { things: this.things }
     } else {

@@ -67,12 +67,14 @@ function filledIn(html: string, { account, narrowTo, deny }: Person): URLSearchP
     if (deny) return new URLSearchParams({ decision: 'deny' })
     const scopes = [...html.matchAll(/name="scope" value="([^"]+)" checked>/g)].map((it) => plain(it[1] as string))
     const ticked = scopes.filter((scope) => narrowTo?.includes(scope) ?? true)
-    return new URLSearchParams([['decision', 'allow'], ...ticked.map((scope) => ['scope', scope])])
+    const form = new URLSearchParams({ decision: 'allow' })
+    for (const scope of ticked) form.append('scope', scope)
+    return form
   }
   // oidc-provider's own page between two accounts: hidden fields that a script sends off.
   const hidden = [...html.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)]
   if (hidden.length === 0) throw new Error(`the fake provider answered:\n${html.replace(/<[^>]+>/g, ' ').trim()}`)
-  return new URLSearchParams(hidden.map((it) => [it[1] as string, plain(it[2] as string)]))
+  return new URLSearchParams(Object.fromEntries(hidden.map((it) => [it[1], plain(it[2] as string)])))
 }
 
 const plain = (text: string): string =>

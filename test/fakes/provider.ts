@@ -7,7 +7,7 @@
  * in the answers to renewals; one is issued for `access_type=offline`, after a consent page only; and the ID token says the address.
  */
 import { generateKeyPair, hash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
@@ -113,7 +113,6 @@ const KEY_BITS = 2048
 /** Where the first client may always be sent back to. Nobody listens there. */
 export const NOWHERE = 'http://127.0.0.1:9/callback'
 const ROUTES = { authorization: '/authorize', token: '/token', revocation: '/revoke', userinfo: '/userinfo', jwks: '/jwks' }
-/** A connection that a trouble or a test has ended is nobody's failure. */
 const GONE = /ECONNRESET|EPIPE|ECONNABORTED|PREMATURE_CLOSE|aborted|destroyed/i
 
 export async function startProvider(options: ProviderOptions = {}): Promise<Provider> {
@@ -176,9 +175,13 @@ export async function startProvider(options: ProviderOptions = {}): Promise<Prov
     },
   })
   const failures: Error[] = []
-  const failed = (error: Error) => void (GONE.test(`${(error as NodeJS.ErrnoException).code} ${error.message}`) || failures.push(error))
+  // Errors that are meant for the client, and connections that a trouble or a test has ended, are nobody's failure.
+  const failed = (error: Error & { expose?: boolean; code?: string }) => {
+    if (!error.expose && !GONE.test(`${error.code} ${error.message}`)) failures.push(error)
+  }
   server.on('server_error', (_ctx, error) => failed(error))
-  server.on('error', failed)
+  // Koa prints what nobody listens to; oidc-provider's types leave Koa's event out.
+  ;(server as EventEmitter).on('error', failed)
 
   const tokens: TokenDoor = new Door(tokenRequest)
   const doors = { revocation: new Door((it) => it), userinfo: new Door((it) => it), metadata: new Door((it) => it) }

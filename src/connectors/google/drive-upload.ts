@@ -21,7 +21,7 @@ export interface Multipart {
 }
 
 export function multipart(about: object, mime: string, content: Buffer, draw: () => string = randomUUID): Multipart {
-  if (content.length > LARGEST_UPLOAD + 1) {
+  if (content.length > LARGEST_UPLOAD) {
     fail('INVALID_INPUT', `The content has ${content.length} bytes; uploads of this connector may have ${LARGEST_UPLOAD}.`, {
       hint: 'Split the content, or put larger files into Drive by other means.',
     })

@@ -62,6 +62,7 @@ export const google = provider({
   },
   // Google has begun to send iss, but its discovery document promises none (no authorization_response_iss_parameter_supported).
   issInAnswers: false,
+  nonce: true,
   clientAuth: 'post',
   pkce: 'S256',
   // offline: with a refresh token. consent: with one again at the second time. include_granted_scopes: keeps what was granted before, so

@@ -66,6 +66,8 @@ export const linkedinProvider: OAuthProvider = provider({
     introspection: 'https://www.linkedin.com/oauth/v2/introspectToken',
   },
   issInAnswers: false,
+  // Its ID tokens carry none (authlib #763, social-core #833).
+  nonce: false,
   clientAuth: 'post',
   // LinkedIn has PKCE for native apps alone, which must ask for it. With a secret and a code_verifier the token endpoint answers 401
   // invalid_client (github.com/teamhanko/hanko/pull/2405, github.com/UsefulSoftwareCo/executor/issues/2087).

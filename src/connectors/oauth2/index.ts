@@ -66,6 +66,7 @@ export const oauth2 = provider({
   issuer: null,
   endpoints: null,
   issInAnswers: false,
+  nonce: true,
   // RFC 6749 §2.3.1: every server must take it.
   clientAuth: 'basic',
   pkce: 'S256',
