@@ -114,7 +114,9 @@ export const grants = {
           where g.connection_id = ${ask.id} for update of g
         )
         update grants g set lease_owner = ${ask.owner}, lease_until = now() + ${ask.leaseMs} * interval '1 millisecond', fence = g.fence + 1,
-          intent_version = case when ${ask.spends} then s.credential_version end, intent_at = now()
+          intent_version = case when ${ask.spends} then s.credential_version end, intent_at = now(),
+          -- Should we die now, it is due: whoever looks next finds out how things are.
+          due_at = ${ask.now}
         from seen s
         where g.connection_id = s.connection_id and s.credential_version = ${ask.version} and s.status not in ('reconnect', 'disabled')
           and (g.lease_until is null or g.lease_until < now()) and (g.next_try_at is null or g.next_try_at <= ${ask.now})

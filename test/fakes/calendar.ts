@@ -1,7 +1,7 @@
 /**
  * Google Calendar's contract (v3) as a stub that enforces it. Written from the vendor's own texts, apart from the connector:
  * - [client] the scopes of each method, as Google's generated client prints them; parameters and fields
- * - [errors] "Handle API errors" of the Calendar API: timeRangeEmpty, forbiddenForNonOrganizer, notFound, duplicate, deleted, conditionNotMet
+ * - [errors] "Handle API errors": timeRangeEmpty, forbiddenForNonOrganizer, notFound, duplicate, deleted, conditionNotMet
  * - [ids] Events resource: ids of one's own are base32hex, 5 to 1024 characters, unique in their calendar
  * - [list] events.list: orderBy=startTime only with singleEvents, 250 a page, at most 2500; eventTypes is repeated
  * - [patch] "Patch semantics": objects are merged, lists replaced, null takes away

@@ -4,7 +4,8 @@
  * - [errors] "Resolve errors" of the Gmail API
  * - [threads] "Manage threads": threadId, References and In-Reply-To, and the subject decide whether a message joins its thread
  * - [seen] in answers that users of the API quote: ids outside of their range are 400 "Invalid id value", others 404; "Recipient address
- *   required"; "Invalid To header"; what gmail.metadata may not do; snippets escaped as for HTML; Gmail's own Message-ID in the place of the sender's
+ *   required"; "Invalid To header"; what gmail.metadata may not do; snippets escaped as for HTML; a Message-ID of Gmail's own in the place
+ *   of the sender's
  * Not known, so chosen: what a wrong page token is answered with, and how q is read (here: from:, subject:, and words).
  */
 import { error, google } from './google.ts'

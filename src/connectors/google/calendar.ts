@@ -31,7 +31,7 @@ const QUESTIONS: readonly GoogleCall[] = [
   },
 ]
 
-/** One answered question shows that the token lives and that Calendar takes it. None of them tells scopes; the sign-in has told the account. */
+/** One answered question shows that the token lives and that Calendar takes it. None tells scopes; the sign-in has told the account. */
 async function check(ctx: ToolContext): Promise<Checked> {
   let lacking: unknown
   for (const question of QUESTIONS) {

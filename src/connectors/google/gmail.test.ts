@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { toolContext } from '../../../test/fakes/context.ts'
 import { OWNER, plain, posted, startGmail } from '../../../test/fakes/gmail.ts'
 import { granted, replies, tokens } from '../../../test/fakes/google.ts'
-import type { Stub } from '../../../test/fakes/stub.ts'
+import type { Stub, Trouble } from '../../../test/fakes/stub.ts'
 import { missingScopes } from '../scopes.ts'
 import { gmail } from './gmail.ts'
 import { decoded, readable } from './gmail-parse.ts'
@@ -35,6 +35,11 @@ const lacks = (name: string, ...has: string[]) =>
 const PLAN = '18c9a1b2c3d4e5f6'
 const OWN = '18c9a1b2c3d4e5f7'
 const NEWS = '18c9a1b2c3d4e5f8'
+/** A message as Gmail might give it, which the stub does not have. */
+const message = (payload: object): Trouble => ({
+  kind: 'reply',
+  reply: { status: 200, body: { id: PLAN, threadId: PLAN, payload: { mimeType: 'text/plain', ...payload } } },
+})
 const hello = { to: 'bob@example.com', subject: 'Hello', body: 'Hi' }
 
 describe('whose mailbox it is', () => {
@@ -129,6 +134,17 @@ describe('get_email', () => {
   it('reads bytes that Gmail left in the charset of the header', async () => {
     expect(await call('get_email', { message_id: NEWS })).toMatchObject({ text: 'Straße', html: null })
     expect(await call('get_email', { message_id: '18c9a1b2c3d4e5f9' })).toMatchObject({ text: '日本', subject: '日本' })
+  })
+
+  it('a text that has a file name is attached, whatever its kind; a kind that objects have a name for is no text', async () => {
+    const body = { size: 1, data: 'eA' }
+    stub.next(message({ filename: 'notes.txt', body }), message({ mimeType: 'constructor', body }))
+    expect(await call('get_email', { message_id: PLAN })).toMatchObject({ text: null, attachments: [{ filename: 'notes.txt' }] })
+    expect(await call('get_email', { message_id: PLAN })).toMatchObject({
+      text: null,
+      html: null,
+      attachments: [{ content_type: 'constructor' }],
+    })
   })
 
   it('metadata has headers but no content, minimal not even those', async () => {
@@ -361,9 +377,11 @@ describe('reply_to_email', () => {
     expect(last().get('references')).toBe('<old@x.example> <news@x.example>')
   })
 
-  it('a message that nobody sent cannot be answered', async () => {
+  it('a message that nobody sent cannot be answered, nor one whose sender is not plain', async () => {
     await expect(call('reply_to_email', { message_id: '18c9a1b2c3d4e5fa', body: 'x' })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
-    expect(stub.requests).toHaveLength(1)
+    stub.next(message({ headers: [{ name: 'From', value: '"eve@example.com"@example.com' }] }))
+    await expect(call('reply_to_email', { message_id: PLAN, body: 'x' })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    expect(stub.requests).toHaveLength(2)
   })
 
   it('headers hidden in the message that is answered do not get out', async () => {
@@ -373,8 +391,7 @@ describe('reply_to_email', () => {
       { name: 'Subject', value: `=?UTF-8?B?${evil}?=` },
       { name: 'Message-ID', value: '<a@b>\r\nBcc: eve@example.com' },
     ]
-    const reply = { status: 200, body: { id: PLAN, threadId: PLAN, labelIds: [], payload: { mimeType: 'text/plain', headers } } }
-    stub.next({ kind: 'reply', reply })
+    stub.next(message({ headers }))
     await call('reply_to_email', { message_id: PLAN, body: 'x' })
     expect(last().get('bcc')).toBeNull()
     expect(last().get('to')).toContain('<bob@example.com>')

@@ -8,7 +8,7 @@ const DAY_S = 86_400
  * of the consent page; [seen] in token endpoint answers that users of Google's own client libraries quote in their reports.
  */
 const refusals: readonly RefusalRow[] = [
-  // [seen] error_subtype is `invalid_rapt` where the organization's session control wants the person to sign in anew, and
+  // [seen] error_subtype is `invalid_rapt` where the organization's policy wants the person to sign in anew, and
   // `rapt_required` where it never did; the description is "reauth related error (…)".
   { error: 'invalid_grant', subtype: 'invalid_rapt', means: { class: 'permanent', reason: 'admin_policy' } },
   { error: 'invalid_grant', subtype: 'rapt_required', means: { class: 'permanent', reason: 'admin_policy' } },
