@@ -108,8 +108,8 @@ function recipeOf({ row, connector, config, apiHosts }: Loan) {
   const own = auth.kind === 'api_key' && row.provider === connector.slug ? auth.services[row.service]?.put : undefined
   if (own) return { base, recipe: { put: own, hosts, publicFields: row.public } }
   const token = bearer('access_token') // RFC 6750 §2.1
-  if (auth.kind === 'oauth') return { base, recipe: { put: token, hosts, publicFields: {} } }
-  if (auth.kind !== 'api_key' || !auth.oauth || !apiHosts)
+  if (auth.kind === 'oauth' && config[connector.baseKey] === undefined) return { base, recipe: { put: token, hosts, publicFields: {} } }
+  if (!apiHosts || (auth.kind === 'api_key' && !auth.oauth))
     return fail('BINDING_MISSING', `the connection ${row.name} is no credential for ${connector.title}`)
   // Whoever writes the config must not choose where somebody's account goes: only hosts of the provider or of its app.
   const allowed = hosts.filter((host) => apiHosts.includes(host))

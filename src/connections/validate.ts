@@ -91,8 +91,10 @@ export function createValidation(deps: {
     const connector = deps.connectors.get(row.provider)
     if (it.grant && it.grant.access_obtained_at === null) {
       // A client or a key that was entered proves itself by its first token, or says at once why it gets none.
-      const after = await deps.renewNow(scope, id).catch(() => null)
-      return after?.row.status_reason ? [REASONS[after.row.status_reason] ?? after.row.status_reason] : []
+      const after = await deps.renewNow(scope, id).catch((error: unknown) => error)
+      if (after instanceof Error) return [after instanceof Fault ? after.message : 'It could not be tried now.']
+      const reason = (after as { row: ConnectionRow }).row.status_reason
+      return reason ? [REASONS[reason] ?? reason] : []
     }
     if (connector?.auth.kind !== 'dsn') return []
     try {
@@ -113,6 +115,7 @@ export function createValidation(deps: {
     bound: string | null = null,
   ): Promise<{ result: Validation; write: (tx: Tx) => Promise<void> }> {
     const it = await look(scope, id)
+    deps.forget(id) // a check that somebody asks for looks anew
     const connector = checkerOf(it.row, it.grant, bound)
     const began = now()
     let checked: Checked | null = null
@@ -170,6 +173,8 @@ function judgement(row: ConnectionRow, problem: Fault | null): { status: Status;
   if (problem === null) return row.status === 'needs_scopes' ? null : { status: 'active', reason: null }
   if (problem.code === 'CREDENTIAL_REJECTED') return { status: 'reconnect', reason: 'key_rejected' }
   if (problem.code === 'UNDECRYPTABLE') return { status: 'reconnect', reason: 'undecryptable' }
+  // A right that the account itself lacks says nothing of the connection.
+  if (problem.code === 'SCOPE_MISSING' && problem.details?.reason === 'denied') return null
   if (problem.code === 'SCOPE_MISSING') return { status: 'needs_scopes', reason: 'lacks_permission' }
   return null
 }

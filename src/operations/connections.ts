@@ -94,7 +94,8 @@ export const create = operation({
     const write = await connections.create(scope, input)
     const made = await act(write, (c) => ({ target: c.id, details: { provider: c.provider, credential_keys: c.credential_keys } }))
     const warnings = await connections.probe(scope, made.id)
-    return made.oauth ? read((tx) => connections.get(tx, made.id)) : { ...made, warnings }
+    // A grant has been tried by now: its facts are others than when it was written.
+    return made.oauth ? { ...(await read((tx) => connections.get(tx, made.id))), warnings } : { ...made, warnings }
   },
 })
 

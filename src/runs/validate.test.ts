@@ -18,6 +18,7 @@ const mail = (over: Partial<InstanceFacts> = {}): InstanceFacts => ({
     slug: 'mail',
     tools: {
       send_email: { input: mailArgs, scopes: ['mail.send'] },
+      archive: { input: z.object({ id: z.number() }), scopes: [['mail.modify', 'mail.all'], 'mail.read'] },
       strict: { input: z.strictObject({ a: z.string(), nested: z.strictObject({ b: z.number() }).optional() }), scopes: [] },
       loose: { input: z.looseObject({ a: z.string().optional() }), scopes: [] },
       refined: {
@@ -121,8 +122,29 @@ describe('validate', () => {
     for (const status of ['active', 'degraded', 'unverified', 'needs_scopes']) expect(one(connection(status))).toEqual([])
     expect(one(connection('active', ['mail.read']))).toEqual([['scope_missing', 'steps[0].tool_name']])
     expect(one(connection('active', null))).toEqual([])
-    const including = { ...lookups(mail(connection('active', ['mail.all']))), missingScopes: () => [] }
-    expect(found([step('a')], including)).toEqual([])
+  })
+
+  it('says which scopes are missing, and to which connection; of alternatives any one is enough', () => {
+    const granted = (...granted_scopes: string[]) =>
+      check(
+        [step('a', { tool_name: 'archive', tool_args: { id: 7 } })],
+        lookups(mail({ connection: { id: 'conn_1', status: 'active', granted_scopes } })),
+      ).issues
+    for (const one of ['mail.modify', 'mail.all']) expect(granted('mail.read', one)).toEqual([])
+    expect(granted('mail.read')).toEqual([
+      {
+        step_id: 'a',
+        code: 'scope_missing',
+        path: 'steps[0].tool_name',
+        message: '`archive` needs mail.modify, not granted to `conn_1`.',
+        severity: 'error',
+        missing_scopes: ['mail.modify'],
+        connection_id: 'conn_1',
+      },
+    ])
+    // What has no alternative is needed all the same, and all that is missing is named.
+    expect(granted('mail.all')).toMatchObject([{ missing_scopes: ['mail.read'] }])
+    expect(granted()).toMatchObject([{ missing_scopes: ['mail.modify', 'mail.read'] }])
   })
 
   it('finds the instance by id, else by its server URL', () => {

@@ -77,6 +77,10 @@ export interface Renewal {
   mayLeave: () => boolean
 }
 
+/** RFC 7523 §2.1: the assertion speaks for itself, and no client is named beside it. */
+const NOBODY: oauth.Client = { client_id: 'none' }
+const asNobody: oauth.ClientAuth = () => undefined
+
 export function createOAuth(deps: {
   link: Link
   sealed: Pick<Sealed, 'read'>
@@ -225,7 +229,7 @@ export function createOAuth(deps: {
           subject: ask.subject,
           scope: scope.scope,
         })
-        return oauth.genericTokenEndpointRequest(as, client, oauth.None(), grant, { assertion: signed, ...ask.params }, options())
+        return oauth.genericTokenEndpointRequest(as, NOBODY, asNobody, grant, { assertion: signed, ...ask.params }, options())
       })
       await deps.fault?.('vault.renew.after_answer')
       return conceal(JSON.stringify(answer))

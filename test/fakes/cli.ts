@@ -158,6 +158,7 @@ export const connection = {
   expires_at: null,
   last_validated_at: null,
   last_used_at: null,
+  oauth: null,
   created_at: at,
   updated_at: at,
 }
