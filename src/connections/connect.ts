@@ -54,6 +54,7 @@ export interface Callback {
 /** RFC 6749 §4.1.2.1, and LinkedIn's two own words. */
 const DECLINED = new Set(['access_denied', 'user_cancelled_login', 'user_cancelled_authorize'])
 
+const placeOf = (scope: Scope): string => `${scope.workspace}/${scope.project}`
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 export function createConnect(deps: {
@@ -123,7 +124,7 @@ export function createConnect(deps: {
       ...(before?.row.granted_scopes ?? []),
       ...(before?.grant?.asked_scopes ?? []),
     ])
-    const id = newId('oatt', now())
+    const id = vault.oauth.link.mark(newId('oatt', now()), placeOf(scope))
     const ticket: Ticket = {
       id,
       w: scope.workspace,
@@ -263,9 +264,10 @@ export function createConnect(deps: {
     look,
     begin,
     finish,
-    /** How a link that was asked for has ended. */
+    /** How a link that was asked for has ended. Before a browser opens it there is no row, and its id alone says that it is ours. */
     async attempt(scope: Scope, id: string) {
       const row = await db.tx(scope, (tx) => attempts.get(tx, id))
+      if (!row && !vault.oauth.link.marked(id, placeOf(scope))) fail('NOT_FOUND', `there is no sign-in ${id}`)
       return row?.outcome ?? null
     },
     forgetOld: () => db.everyTenant('old sign-ins', (tx) => attempts.forget(tx, new Date(now() - 24 * 3_600_000))),

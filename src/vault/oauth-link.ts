@@ -4,6 +4,9 @@ import type { OAuthServer } from './oauth.ts'
 import type { Room } from './room.ts'
 import { reveal, type Secret } from './secret.ts'
 
+/** Of a marked id, in hexadecimal: 64 bits, which nobody guesses by asking. What a right guess would show is that nothing was begun. */
+const MARK = 16
+
 export function createLink({ room, now }: { room: Pick<Room, 'ring'>; now: () => number }) {
   const keyed = (what: string, text: string): Buffer =>
     createHmac('sha256', room.ring().fingerprintKey).update(`agentruntime oauth ${what} v1\0${text}`).digest()
@@ -11,9 +14,15 @@ export function createLink({ room, now }: { room: Pick<Room, 'ring'>; now: () =>
   const verifier = (state: string): string => keyed('pkce verifier', state).toString('base64url')
   const nonce = (state: string): string => keyed('nonce', state).toString('base64url')
 
+  const markOf = (id: string, whose: string): string => keyed('attempt id', `${whose}\0${id}`).toString('hex').slice(0, MARK)
+
   return {
     verifier,
     nonce,
+
+    /** An id that says whose it is: nothing has to be stored for us to know it again, and nobody else's looks like it. */
+    mark: (id: string, whose: string): string => `${id}${markOf(id, whose)}`,
+    marked: (text: string, whose: string): boolean => text === `${text.slice(0, -MARK)}${markOf(text.slice(0, -MARK), whose)}`,
 
     /** Signs public facts for a link of ours. `open` gives them back to whoever brings the link in time, and null otherwise. */
     ticket(facts: object, expiresAt: number): string {

@@ -6,10 +6,12 @@ import { createDb, type Db, openPool } from '../../src/base/db.ts'
 import { APP_ROLE } from '../../src/base/migrate.ts'
 import { operations } from '../../src/operations/index.ts'
 import { sql } from 'kysely'
+import type { Provider } from '../fakes/provider.ts'
 import { runtime, type TestRuntime, until } from '../harness.ts'
 import { behindTheScenes, ended } from './acts.ts'
-import { asking, type Belongings, belongings, secondTenant, type Tenant } from './tenants.ts'
+import { asking, type Belongings, belongings, secondTenant, startGoogle, type Tenant } from './tenants.ts'
 
+let google: Provider
 let rt: TestRuntime
 let other: Tenant
 let mine: Belongings
@@ -17,10 +19,11 @@ let pool: pg.Pool
 let db: Db
 
 beforeAll(async () => {
-  rt = await runtime()
+  google = await startGoogle()
+  rt = await runtime({ allowPrivate: [google.url] })
   other = await secondTenant(rt, 'other')
-  mine = await belongings(rt)
-  const theirs = await belongings(other.as)
+  mine = await belongings(rt, google, 'ada')
+  const theirs = await belongings(other.as, google, 'bo')
   await ended(rt, mine.workflow, mine.run)
   await ended(other.as, theirs.workflow, theirs.run)
   pool = openPool(rt.connection, APP_ROLE, 3)
@@ -29,6 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await pool?.end()
   await rt?.[Symbol.asyncDispose]()
+  await google?.close()
 })
 
 /** Tables without a tenant, each for a reason. */
@@ -38,6 +42,8 @@ const SHARED = {
   vault_keys: 'the ring seals for every tenant',
   vault_sentinel: 'tells a wrong root key',
   executors: 'processes, not tenants',
+  installation: 'which database this is: one row for all, of the operator',
+  oauth_refusals: 'clients that their provider refuses, those of the operator among them; found by the key of a client only',
 }
 
 describe('row-level security', () => {
@@ -85,13 +91,16 @@ describe('row-level security', () => {
       'pats',
       'audit_entries',
       'tool_calls',
+      'oauth_apps',
+      'oauth_attempts',
+      'grants',
     ])
       expect(filled).toContain(name)
     // Nor may it write there.
     for (const statement of ["update connections set name = 'x'", 'delete from workflow_versions'])
       await db.tx(scope, (tx) => tx.run(sql.raw(statement)))
     const names2 = await scenes.rows('select name from connections where workspace_id <> $1', [other.workspace])
-    expect(names2.map((r) => r.name)).toEqual(['Mine'])
+    expect(names2.map((r) => r.name).sort()).toEqual(['An account', 'Mine'])
     expect(await scenes.rows('select 1 from workflow_versions where workspace_id <> $1', [other.workspace])).toHaveLength(1)
     const insert = db.tx(scope, (tx) =>
       tx.run(sql`insert into members (workspace_id, user_id, role) select ${'ws_elsewhere'}, id, 'owner' from users limit 1`),
@@ -102,7 +111,7 @@ describe('row-level security', () => {
   it('[access.rls] a transaction that says no tenant sees nothing', async () => {
     const client = new pg.Client({ ...rt.connection, options: `-c role=${APP_ROLE}` })
     await client.connect()
-    for (const table of ['connections', 'sealed', 'runs', 'pats', 'workspaces', 'audit_entries'])
+    for (const table of ['connections', 'sealed', 'runs', 'pats', 'workspaces', 'audit_entries', 'oauth_apps', 'oauth_attempts', 'grants'])
       expect((await client.query(`select count(*)::int as n from ${table}`)).rows).toEqual([{ n: 0 }])
     await client.end()
   })
@@ -237,6 +246,11 @@ describe('the audit chain', () => {
       'workflow.published',
       'run.commanded',
       'pat.created',
+      'oauth_app.changed',
+      'connection.sign_in_offered',
+      'oauth_app.changed',
+      'connection.sign_in_offered',
+      'connection.connected',
     ])
     expect(
       items.every((i: { actor: string; entry: { request_id: string } }) => /^pat:/.test(i.actor) && /^req_/.test(i.entry.request_id)),

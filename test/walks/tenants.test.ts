@@ -1,24 +1,30 @@
 /** Somebody else's ids: every route that takes an id answers 404, and nothing of the other tenant changes. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { operations } from '../../src/operations/index.ts'
+import type { Provider } from '../fakes/provider.ts'
 import { type Answer, runtime, type TestRuntime } from '../harness.ts'
 import { behindTheScenes, ended, graphOf } from './acts.ts'
-import { type Belongings, belongings, rowCounts, rowsOf, secondTenant, type Tenant } from './tenants.ts'
+import { type Belongings, belongings, rowCounts, rowsOf, secondTenant, startGoogle, type Tenant } from './tenants.ts'
 
+let google: Provider
 let rt: TestRuntime
 let other: Tenant
 let mine: Belongings
 let theirs: Belongings
 
 beforeAll(async () => {
-  rt = await runtime()
+  google = await startGoogle()
+  rt = await runtime({ allowPrivate: [google.url] })
   other = await secondTenant(rt, 'other')
-  mine = await belongings(rt)
-  theirs = await belongings(other.as)
+  mine = await belongings(rt, google, 'ada')
+  theirs = await belongings(other.as, google, 'bo')
   await ended(rt, mine.workflow, mine.run)
   await ended(other.as, theirs.workflow, theirs.run)
 })
-afterAll(() => rt?.[Symbol.asyncDispose]())
+afterAll(async () => {
+  await rt?.[Symbol.asyncDispose]()
+  await google?.close()
+})
 
 /** Bodies that are right but for the id, so that nothing else can be the reason of a refusal. */
 const BODIES: Record<string, object> = {
@@ -29,13 +35,41 @@ const BODIES: Record<string, object> = {
   'workflows.update': { name: 'taken over' },
   'runs.command': { command: 'start' },
   'runs.resolve_step': { outcome: 'done' },
+  'google.services': { services: ['gmail', 'google-drive'] },
+  'oauth_apps.put': {
+    provider: 'oauth2',
+    client_id: 'taken-over',
+    authorization_endpoint: 'http://127.0.0.1:9/a',
+    token_endpoint: 'http://127.0.0.1:9/t',
+  },
+}
+const link = { authorization_url: expect.stringContaining('/v1/oauth/start?ticket='), attempt_id: expect.stringMatching(/^oatt_/) }
+const SERVED: Record<string, object> = {
+  'connections.authorize': link,
+  'connections.reconnect': link,
+  'oauth.attempt': { status: 'done', kind: 'connected' },
+  'oauth_apps.get': { client_id: 'client-of-bo' },
+  'oauth_apps.put': { client_id: 'taken-over' },
+  'oauth_apps.delete': { deleted: true },
+  'google.services': { services: ['gmail'], authorization_url: link.authorization_url },
 }
 const withIds = operations.filter((op) => op.http.includes('{'))
+/** A slug is a name that each workspace gives by itself, so here a stranger makes something of their own: looked at below. */
+const MAKES_ONES_OWN = ['oauth_apps.put']
+/** Routes for connections that somebody has signed in to. */
+const OF_ACCOUNTS = /\/reconnect$|\/accounts\//
 
 /** The paths of a route with the ids of `them`; where it takes two ids, also with only the second of theirs. */
 function paths(http: string, them: Belongings, me: Belongings): string[] {
   const kind = /\/v1\/(?:mcp\/)?(\w+)\//.exec(http)?.[1] as string
-  const first = (of: Belongings) => ({ connections: of.connection, instances: of.instance, workflows: of.workflow, pats: of.pat })[kind]
+  const first = (of: Belongings) =>
+    ({
+      connections: OF_ACCOUNTS.test(http) ? of.account : of.connection,
+      instances: of.instance,
+      workflows: of.workflow,
+      pats: of.pat,
+      oauth: of.attempt,
+    })[kind]
   const fill = (a: Belongings, b: Belongings) =>
     http
       .replace(/^\w+ /, '')
@@ -44,6 +78,7 @@ function paths(http: string, them: Belongings, me: Belongings): string[] {
       .replace('{profile_id}', b.profile)
       .replace('{tool}', 'http_request')
       .replace('{step_id}', 'a')
+      .replace('{slug}', a.app)
   return /\{(run_id|profile_id)\}/.test(http) ? [fill(them, them), fill(me, them)] : [fill(them, them)]
 }
 const ask = (as: TestRuntime, name: string, http: string, path: string): Promise<Answer> => {
@@ -57,15 +92,19 @@ describe('another tenant', () => {
     BODIES['tools.call'] = args
     const before = { rows: await rowsOf(rt, other.workspace), counts: await rowCounts(rt) }
     let asked = 0
-    for (const op of withIds)
+    for (const op of withIds.filter((it) => !MAKES_ONES_OWN.includes(it.name)))
       for (const path of paths(op.http, theirs, mine)) {
         expect(path).not.toContain('{')
         const answer = await ask(rt, op.name, op.http, path)
         expect(`${op.name} ${path} ${answer.status} ${answer.body.code}`).toBe(`${op.name} ${path} 404 NOT_FOUND`)
-        expect(answer.text).not.toMatch(/Mine|example\.com|127\.0\.0\.1/)
+        // Our own address is said: it is what has to be registered at a provider.
+        expect(answer.text.replaceAll(rt.url, '')).not.toMatch(/Mine|An account|example\.com|127\.0\.0\.1|client-of/)
         asked++
       }
-    expect(asked).toBeGreaterThan(30)
+    expect(asked).toBeGreaterThan(35)
+    for (const id of [theirs.offered, mine.offered.replace(/.$/, (it) => (it === '0' ? '1' : '0'))])
+      expect((await rt.api('GET', `/v1/oauth/attempts/${id}`)).status).toBe(404)
+    expect(await rt.ok('GET', `/v1/oauth/attempts/${mine.offered}`)).toMatchObject({ status: 'pending' })
     const pause = await rt.api('POST', `/v1/workflows/${mine.workflow}/command`, { command: 'stop', params: { run_id: theirs.run } })
     expect(pause.status).toBe(404)
     await rt.ok('GET', '/v1/me')
@@ -78,6 +117,7 @@ describe('another tenant', () => {
   it('[access.other-tenant] lists hold one’s own things only, also when filtered by somebody else’s names', async () => {
     for (const [path, own] of [
       ['/v1/connections?q=Mine', mine.connection],
+      ['/v1/connections?provider=google', mine.account],
       ['/v1/mcp/instances', mine.instance],
       ['/v1/workflows', mine.workflow],
       ['/v1/runs', mine.run],
@@ -92,6 +132,22 @@ describe('another tenant', () => {
     expect(pats.items.map((p: { id: string }) => p.id)).not.toContain(theirs.pat)
   })
 
+  it('[access.other-tenant] an OAuth app is known in its own workspace, and one of the same name elsewhere is another', async () => {
+    const slugs = async (as: TestRuntime) => (await as.ok('GET', '/v1/oauth-apps')).items.map((a: { slug: string }) => a.slug).sort()
+    expect(await slugs(rt)).toEqual([mine.app, 'google'])
+    expect((await rt.ok('GET', `/v1/oauth/doctor?provider=${mine.app}`)).apps).toHaveLength(1)
+    const doctor = await rt.ok('GET', `/v1/oauth/doctor?provider=${theirs.app}`)
+    expect(doctor.apps).toEqual([])
+    expect(JSON.stringify(doctor)).not.toContain('client-of')
+    const before = await rowsOf(rt, other.workspace)
+    const made = await ask(rt, 'oauth_apps.put', 'PUT', `/v1/oauth-apps/${theirs.app}`)
+    expect(made).toMatchObject({ status: 200, body: { client_id: 'taken-over', has_secret: false } })
+    await rt.ok('DELETE', `/v1/oauth-apps/${theirs.app}`)
+    expect(await rowsOf(rt, other.workspace)).toEqual(before)
+    expect(await other.as.ok('GET', `/v1/oauth-apps/${theirs.app}`)).toMatchObject({ client_id: 'client-of-bo', has_secret: true })
+    expect(await slugs(other.as)).toEqual([theirs.app, 'google'])
+  })
+
   it('[access.other-tenant] their ids in a body are as good as unknown', async () => {
     const before = await rowsOf(rt, other.workspace)
     const bind = await rt.api('POST', '/v1/mcp/instances', {
@@ -103,6 +159,9 @@ describe('another tenant', () => {
     const profiles = `/v1/mcp/instances/${mine.instance}/config-profiles`
     expect((await rt.api('POST', profiles, { name: 'p', connection_id: theirs.connection })).status).toBe(404)
     expect((await rt.api('PATCH', `${profiles}/${mine.profile}`, { connection_id: theirs.connection })).status).toBe(404)
+    const link = (connection_id: string) => rt.api('POST', '/v1/connections/oauth/google/authorize', { connection_id })
+    expect((await link(theirs.account)).status).toBe(404)
+    expect((await link(mine.account)).status).toBe(200)
     const graph = graphOf([{ id: 'a', instance_id: theirs.instance, tool_name: 'http_request', tool_args: { method: 'GET', path: '/x' } }])
     const { id } = await rt.ok('POST', '/v1/workflows', { name: 'Borrowed', graph })
     expect((await rt.ok('POST', `/v1/workflows/${id}/validate`, {})).issues).toMatchObject([{ code: 'missing_instance' }])
@@ -137,6 +196,8 @@ describe('another tenant', () => {
       const answer = await ask(other.as, op.name, op.http, path as string)
       expect(`${op.name}: ${answer.status === 404 ? answer.text : 'found'}`).toBe(`${op.name}: found`)
       expect(answer.status, op.name).toBeLessThan(500)
+      // What a refusal would hide: these do what they are for.
+      if (op.name in SERVED) expect(answer, op.name).toMatchObject({ status: 200, body: SERVED[op.name] })
     }
     const [run] = await db.rows('select count(*)::int as n from runs where workspace_id = $1', [other.workspace])
     expect(run?.n).toBeGreaterThan(1)

@@ -2,8 +2,10 @@
 import { createAccess } from '../../src/access/index.ts'
 import { createDb, openPool } from '../../src/base/db.ts'
 import { APP_ROLE } from '../../src/base/migrate.ts'
+import { type Provider, startProvider } from '../fakes/provider.ts'
 import type { TestRuntime } from '../harness.ts'
 import { behindTheScenes, published } from './acts.ts'
+import { setUpApp, signIn } from './sign-in.ts'
 
 export interface Tenant {
   workspace: string
@@ -47,8 +49,22 @@ export const asking = (rt: TestRuntime, pat: string): TestRuntime => {
   }
 }
 
-/** One of everything that has an id, made over HTTP. Its calls end at the egress guard, so nothing outside is needed. */
-export async function belongings(rt: TestRuntime) {
+/** What a Google account is asked for here. */
+const MAIL = ['gmail.send', 'gmail.readonly'].map((name) => `https://www.googleapis.com/auth/${name}`)
+
+/** A provider of the shape of Google's, at which both tenants sign in. The runtime has to be let to reach it. */
+export const startGoogle = (): Promise<Provider> => startProvider({ scopes: MAIL, rotate: 'never' })
+
+/** An OAuth app at endpoints that nobody answers at: a link is all that can be had of it. */
+const APP = {
+  provider: 'oauth2',
+  client_secret: 'a-client-secret-of-this-tenant',
+  authorization_endpoint: 'http://127.0.0.1:9/authorize',
+  token_endpoint: 'http://127.0.0.1:9/token',
+}
+
+/** One of everything that has an id, made over HTTP. Its calls end at the egress guard, so only the sign-in needs somebody outside. */
+export async function belongings(rt: TestRuntime, google: Provider, person: string) {
   const connection = await rt.ok('POST', '/v1/connections', {
     display_name: 'Mine',
     provider: 'http',
@@ -61,6 +77,13 @@ export async function belongings(rt: TestRuntime) {
   ])
   const run = await rt.ok('POST', `/v1/workflows/${workflow}/command`, { command: 'start', params: { note: 'mine' } })
   const pat = await rt.ok('POST', '/v1/pats', { display_name: 'Mine', scopes: ['connection:read'] })
+  const app = `app-of-${person}`
+  await rt.ok('PUT', `/v1/oauth-apps/${app}`, { ...APP, client_id: `client-of-${person}` })
+  const offered = await rt.ok('POST', `/v1/connections/oauth/${app}/authorize`, {})
+  google.allowRedirect(`${rt.url}/v1/oauth/callback`)
+  await setUpApp(rt, google, { provider: 'google', scopes: [], params: {}, rotates: 'never' }, 'google')
+  const signedIn = await signIn(rt, google, { slug: 'google', account: person, services: ['gmail'], display_name: 'An account' })
+  if (!signedIn.connection) throw new Error(`${person} could not sign in: ${signedIn.page}`)
   return {
     connection: connection.id as string,
     instance: instance.id as string,
@@ -68,6 +91,12 @@ export async function belongings(rt: TestRuntime) {
     workflow,
     run: run.run_id as string,
     pat: pat.id as string,
+    app,
+    /** A connection behind which a person has signed in, and the attempt that made it. */
+    account: signedIn.connection,
+    attempt: signedIn.link.attempt_id as string,
+    /** A link that nobody has opened: there is no row of it anywhere. */
+    offered: offered.attempt_id as string,
   }
 }
 export type Belongings = Awaited<ReturnType<typeof belongings>>
