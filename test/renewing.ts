@@ -39,6 +39,8 @@ export class Acme {
   mishaps: Mishap[] = []
   /** A client secret that is not taken. */
   refusesSecret: string | null = null
+  /** Grants whose rotation was carried out while its answer was lost on the wire. */
+  lost: string[] = []
   calls: { token: string; status: number }[] = []
   needsScope: string | null = null
   private readonly grants = new Map<string, { live: boolean; refresh: string; spent: Set<string>; access: Set<string> }>()
@@ -125,6 +127,7 @@ export class Acme {
       const { status, body } = this.exchange(form)
       record.outcome = status === 200 ? 'ok' : String(body.error)
       if (mishap?.kind === 'held') await new Promise<void>((go) => this.held.push(go))
+      if (mishap?.kind === 'lost' && status === 200) this.lost.push(record.refresh.split('-')[1] as string)
       if (mishap?.kind === 'lost') throw new Fault('UPSTREAM_ERROR', 'the connection to id.acme.example was lost', { maybeDone: true })
       if (mishap?.kind === 'no_refresh') delete body.refresh_token
       return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } })
@@ -231,6 +234,8 @@ export interface Stage extends AsyncDisposable {
   tick(ms: number): void
   /** Another process on the same database, or the same one again after it died. */
   process(options?: ProcessOptions): Promise<Process>
+  /** As if the leases of whoever holds one had run out: they lie in the database's time, which no test moves. */
+  leaseRunsOut(): Promise<unknown>
   /** A connection by hand, with a refresh token that was never used. */
   connect(p: Process, name?: string): Promise<string>
 }
@@ -285,6 +290,10 @@ export async function stage(): Promise<Stage> {
     tick(ms) {
       it.now += ms
     },
+    leaseRunsOut: () =>
+      db.everyTenant('time passes', (tx) =>
+        tx.run(statement("update grants set lease_until = now() - interval '1 s' where lease_until > now()")),
+      ),
     async process(options = {}) {
       const mine = options.db ?? db
       const name = options.owner ?? `exec_${++n}`

@@ -21,6 +21,7 @@ export interface Globals {
   'token-file'?: string
   json?: boolean
   all?: boolean
+  wait?: boolean
   yes?: boolean
   help?: boolean
   'idempotency-key'?: string
@@ -153,11 +154,11 @@ export async function readInput(command: Command, rest: readonly string[], termi
   return input
 }
 
-/** Positional values fill the path fields that no flag has filled. */
+/** Positional values fill the fields of the path, and other words, that no flag has filled. */
 function place(command: Command, input: Record<string, unknown>, positional: readonly string[]): void {
-  const open = command.fields.filter((f) => f.inPath && !Object.hasOwn(input, f.name))
+  const open = command.fields.filter((f) => f.isWord && !Object.hasOwn(input, f.name))
   if (positional.length > open.length) {
-    const takes = command.fields.filter((f) => f.inPath).map(placeholder)
+    const takes = command.fields.filter((f) => f.isWord).map(placeholder)
     fail(
       'INVALID_INPUT',
       `${command.noun} ${command.verb} takes ${takes.length === 0 ? 'no values but flags' : `only ${takes.join(' ')} without a flag`}`,
@@ -181,7 +182,7 @@ function explain(command: Command, field: Field): string {
   const choices = choicesOf(field.schema)
   if (isSecret(field.schema)) return `Give --${field.flag}.NAME @file (or @- for standard input) for each of its values.`
   if (choices.length > 0) return `--${field.flag} is ${choices.length > 1 ? 'one of ' : ''}${choices.join(', ')}.`
-  const list = field.inPath ? `agentruntime ${command.noun} list shows them. ` : ''
+  const list = field.listedBy ? `agentruntime ${field.listedBy} shows them. ` : ''
   return `${list}agentruntime ${command.noun} ${command.verb} --help explains it.`
 }
 

@@ -25,6 +25,10 @@ export interface Field {
   schema: Schema
   required: boolean
   inPath: boolean
+  /** May stand without its flag. */
+  isWord: boolean
+  /** The command that lists what may stand there, where there is one. */
+  listedBy: string | null
 }
 
 export interface Command {
@@ -33,10 +37,12 @@ export interface Command {
   op: AnyOperation
   method: string
   path: string
-  /** Path fields first, in their order; then the rest as declared. */
+  /** Path fields first, in their order, then other words; then the rest as declared. */
   fields: readonly Field[]
   /** Answers in pages. */
   paged: boolean
+  /** Answers with a link for a person, and with the id of what becomes of it. */
+  offers: boolean
 }
 
 export interface GlobalFlag {
@@ -50,26 +56,43 @@ export const GLOBALS: Readonly<Record<string, GlobalFlag>> = {
   'token-file': { value: 'FILE', about: 'a file that holds the token (AGENTRUNTIME_TOKEN_FILE)' },
   json: { value: null, about: 'print the answer as the server gave it' },
   all: { value: null, about: 'for lists: follow the pages to the end' },
+  wait: { value: null, about: 'for sign-ins: wait until somebody has used the link, and say how it ended' },
   yes: { value: null, about: 'do not ask before something is destroyed' },
   'idempotency-key': { value: 'KEY', about: 'same key and input: same answer, for 24 hours' },
   help: { value: null, about: 'explain this command' },
+}
+
+/** Whether one of our own flags means anything with this command. */
+export function takes({ op, paged, offers }: Command, flag: string): boolean {
+  if (flag === 'all') return paged
+  if (flag === 'wait') return offers
+  if (flag === 'yes') return op.effect === 'destroy'
+  return flag !== 'idempotency-key' || op.idempotent === true
 }
 
 export const kebab = (text: string): string => text.replaceAll(/[_.]/g, '-')
 /** A field that is called like one of our own flags stays reachable. */
 const flagOf = (name: string): string => (Object.hasOwn(GLOBALS, kebab(name)) ? `with-${kebab(name)}` : kebab(name))
 
-function command(op: AnyOperation): Command {
+function command(op: AnyOperation, all: readonly AnyOperation[]): Command {
   const [method, path] = op.http.split(' ') as [string, string]
   const schema = z.toJSONSchema(op.input, { io: 'input', unrepresentable: 'any' }) as Schema
   const pathNames = [...path.matchAll(/\{(\w+)\}/g)].map((m) => m[1] as string)
-  const rest = Object.keys(schema.properties ?? {}).filter((name) => !pathNames.includes(name))
+  const words = [...pathNames, ...(op.words ?? [])]
+  const rest = Object.keys(schema.properties ?? {}).filter((name) => !words.includes(name))
+  const listedBy = (name: string): string | null => {
+    const [before, after] = path.split(`/{${name}}`)
+    const list = after === undefined ? undefined : all.find((it) => it.http === `GET ${before}`)
+    return list ? `${nounOf(list)} ${verbOf(list)}` : null
+  }
   const field = (name: string): Field => ({
     name,
     flag: flagOf(name),
     schema: schema.properties?.[name] ?? {},
     required: schema.required?.includes(name) ?? false,
     inPath: pathNames.includes(name),
+    isWord: words.includes(name),
+    listedBy: listedBy(name),
   })
   return {
     noun: nounOf(op),
@@ -77,8 +100,9 @@ function command(op: AnyOperation): Command {
     op,
     method,
     path,
-    fields: [...pathNames, ...rest].map(field),
+    fields: [...words, ...rest].map(field),
     paged: rest.includes('cursor'),
+    offers: op.output instanceof z.ZodObject && 'authorization_url' in op.output.shape && 'attempt_id' in op.output.shape,
   }
 }
 const nounOf = (op: AnyOperation): string => kebab(op.name.slice(0, op.name.indexOf('.')))
@@ -98,7 +122,7 @@ export function createCommands(operations: readonly AnyOperation[]): Commands {
   const shown = operations.filter((op) => !op.hideFrom?.cli)
   const made = new Map<AnyOperation, Command>()
   const make = (op: AnyOperation): Command => {
-    const known = made.get(op) ?? command(op)
+    const known = made.get(op) ?? command(op, shown)
     made.set(op, known)
     return known
   }
@@ -120,10 +144,11 @@ export function createCommands(operations: readonly AnyOperation[]): Commands {
   }
 }
 
-/** `id of the connection` is `<connection>`, `step_id` is `<step>`. */
+/** `id of the connection` is `<connection>`, `step_id` is `<step>`; what may be left out is `[provider]`. */
 export function placeholder(field: Field): string {
   const named = /^id of the (\w+)$/.exec(field.schema.description ?? '')?.[1]
-  return `<${named ?? kebab(field.name.replace(/_id$/, ''))}>`
+  const word = named ?? kebab(field.name.replace(/_id$/, ''))
+  return field.required || field.inPath ? `<${word}>` : `[${word}]`
 }
 
 /** Whether a value of this field, or a part of it, is a credential. */

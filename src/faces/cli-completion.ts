@@ -2,7 +2,7 @@
 import { fail } from '../base/errors.ts'
 import { split } from './cli-arguments.ts'
 import type { Client } from './cli-call.ts'
-import { type Command, type Commands, choicesOf, type Field, GLOBALS, typesOf } from './cli-commands.ts'
+import { type Command, type Commands, choicesOf, type Field, GLOBALS, takes, typesOf } from './cli-commands.ts'
 import { EXTRAS } from './cli-extras.ts'
 import { printable } from './cli-terminal.ts'
 
@@ -36,9 +36,7 @@ const flagWords = (command: Command): string[] => [
     .filter((f) => !f.inPath)
     .flatMap((f) => [`--${f.flag}`, ...Object.keys(f.schema.properties ?? {}).map((k) => `--${f.flag}.${k}`)]),
   ...Object.keys(GLOBALS)
-    .filter((g) =>
-      g === 'all' ? command.paged : g === 'yes' ? command.op.effect === 'destroy' : g === 'idempotency-key' ? command.op.idempotent : true,
-    )
+    .filter((g) => takes(command, g))
     .map((g) => `--${g}`),
 ]
 const helpWords = (commands: Commands): string[] => [...commands.nouns, 'values', 'exit-codes']

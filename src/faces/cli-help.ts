@@ -1,6 +1,17 @@
 /** Help, written out of the operations: nothing here has to be kept up to date by hand. */
 import { FAULTS } from '../base/errors.ts'
-import { type Command, type Commands, choicesOf, type Field, GLOBALS, isSecret, placeholder, type Schema, typesOf } from './cli-commands.ts'
+import {
+  type Command,
+  type Commands,
+  choicesOf,
+  type Field,
+  GLOBALS,
+  isSecret,
+  placeholder,
+  type Schema,
+  takes,
+  typesOf,
+} from './cli-commands.ts'
 import { type Extra, EXTRAS } from './cli-extras.ts'
 import type { Terminal } from './cli-terminal.ts'
 
@@ -56,9 +67,9 @@ export function helpNoun(commands: Commands, noun: string, style: Style): string
 
 /** `create --display-name TEXT …` */
 function usageOf(command: Command, whole: boolean): string {
-  const path = command.fields.filter((f) => f.inPath).map(placeholder)
-  const needed = command.fields.filter((f) => !f.inPath && f.required).map((f) => `--${written(f)}`)
-  const optional = command.fields.some((f) => !f.inPath && !f.required) ? ['[flags]'] : []
+  const path = command.fields.filter((f) => f.isWord).map(placeholder)
+  const needed = command.fields.filter((f) => !f.isWord && f.required).map((f) => `--${written(f)}`)
+  const optional = command.fields.some((f) => !f.isWord && !f.required) ? ['[flags]'] : []
   return [command.verb, ...path, ...(whole ? [...needed, ...optional] : [])].join(' ')
 }
 
@@ -101,16 +112,15 @@ function notesOf(field: Field): string {
     .join('; ')
 }
 
+/** What stands in the path can be given by a flag too, but nobody would; another word may be either. */
+const wordNotes = (field: Field): string =>
+  [field.schema.description ?? '', field.inPath ? '' : `or --${written(field)}`].filter(Boolean).join('; ')
+
 export function helpCommand(command: Command, style: Style): string {
   const { op, fields } = command
-  const path = fields.filter((f) => f.inPath).map((f): [string, string] => [placeholder(f), f.schema.description ?? ''])
-  const flags = fields.filter((f) => !f.inPath).map((f): [string, string] => [`--${written(f)}`, notesOf(f)])
-  const own = [
-    'json',
-    ...(command.paged ? ['all'] : []),
-    ...(op.effect === 'destroy' ? ['yes'] : []),
-    ...(op.idempotent ? ['idempotency-key'] : []),
-  ]
+  const path = fields.filter((f) => f.isWord).map((f): [string, string] => [placeholder(f), wordNotes(f)])
+  const flags = fields.filter((f) => !f.isWord).map((f): [string, string] => [`--${written(f)}`, notesOf(f)])
+  const own = ['json', 'all', 'wait', 'yes', 'idempotency-key'].filter((flag) => takes(command, flag))
   return [
     op.about,
     '',
@@ -130,7 +140,13 @@ const EFFECTS = { read: 'Changes nothing.', write: 'Changes something.', destroy
 
 /** A call that would be understood: every id and every required field with a value of its kind. */
 export function exampleOf(command: Command): string {
-  const parts = command.fields.filter((f) => f.inPath).map((f) => `${placeholder(f).slice(1, -1).toUpperCase()}_ID`)
+  // What is no id is a name.
+  const parts = command.fields
+    .filter((f) => f.inPath)
+    .map((f) => {
+      const word = placeholder(f).slice(1, -1)
+      return /^id$|_id$/.test(f.name) ? `${word.toUpperCase()}_ID` : `my-${word}`
+    })
   for (const field of command.fields.filter((f) => !f.inPath && f.required)) {
     const { schema } = field
     const types = typesOf(schema)
@@ -160,7 +176,7 @@ const MEANS: Readonly<Record<number, string>> = {
   3: 'no token, a dead one, or not allowed',
   4: 'not there',
   5: 'refused as things are; also when a check says no (audit verify, validate), and a run that was stopped',
-  6: 'the other side: a credential, a permission or a service that is called; also a run that failed there',
+  6: 'the other side: a credential, a permission or a service that is called; also a run or a sign-in that failed there, and a doctor who found a problem',
   7: 'the server cannot be reached or is not ready; trying again helps',
 }
 

@@ -2,14 +2,16 @@
 import { FAULTS, Fault, fail } from '../base/errors.ts'
 import { operations } from '../operations/index.ts'
 import { askSecret, checkComplete, type Globals, meantWhat, readInput, split } from './cli-arguments.ts'
-import type { Client } from './cli-call.ts'
+import type { Answer, Client } from './cli-call.ts'
 import { type Command, type Commands, createCommands, isSecret, typesOf } from './cli-commands.ts'
 import { candidates, completionScript } from './cli-completion.ts'
 import { EXTRAS } from './cli-extras.ts'
+import { examined, findingLines } from './cli-findings.ts'
 import { follow } from './cli-follow.ts'
 import { helpAll, helpCommand, helpExitCodes, helpExtra, helpNoun, helpValues } from './cli-help.ts'
 import { block, table } from './cli-render.ts'
 import { login, logout, openSession } from './cli-session.ts'
+import { offer, offerLines, waitForSignIn } from './cli-sign-in.ts'
 import { type CliDeps, exitOf, openTerminal, printable, type Terminal } from './cli-terminal.ts'
 
 export type { CliDeps, CliSettings } from './cli-terminal.ts'
@@ -103,6 +105,7 @@ function help(words: readonly string[], { terminal, commands }: At): number {
 async function perform(command: Command, globals: Globals, rest: readonly string[], { deps, terminal, commands }: At): Promise<number> {
   const called = `${command.noun} ${command.verb}`
   if (globals.all && !command.paged) fail('INVALID_INPUT', `${called} has no flag --all`, { hint: 'Only lists have pages.' })
+  if (globals.wait && !command.offers) fail('INVALID_INPUT', `${called} has no flag --wait`, { hint: 'Only sign-ins are waited for.' })
   if (globals['idempotency-key'] !== undefined && !command.op.idempotent) fail('INVALID_INPUT', `${called} has no flag --idempotency-key`)
   const input = await readInput(command, rest, terminal)
   const client = openSession(globals, deps, terminal)
@@ -119,14 +122,19 @@ async function perform(command: Command, globals: Globals, rest: readonly string
     return 0
   }
   const asked = client.call(command, input, { idempotencyKey: globals['idempotency-key'] })
-  const { value, text } = await (globals.json ? asked : withProgress(asked, command, client, commands, { deps, terminal }))
+  const answer = await (globals.json ? asked : withProgress(asked, command, client, commands, { deps, terminal }))
+  const { value } = answer
   // A terminal gets no control character of others, not even in JSON, where some of them may stand as they are.
-  if (globals.json) terminal.out(terminal.width === null ? text : printable(JSON.stringify(value, null, 2)))
+  const json = (it: Answer) => terminal.out(terminal.width === null ? it.text : printable(JSON.stringify(it.value, null, 2)))
+  if (globals.json) json(answer)
   else {
     terminal.out(lines(value, command, view()).join('\n'))
     const next = (value as { next_cursor?: unknown } | null)?.next_cursor
     if (typeof next === 'string') terminal.note(`there are more: --all, or --cursor ${printable(next)}`)
   }
+  const waitsFor = globals.wait ? offer(value)?.attempt_id : undefined
+  if (waitsFor !== undefined)
+    return waitForSignIn(commands, client, waitsFor, { terminal, wait: deps.wait, json: globals.json ? json : null })
   return verdict(value)
 }
 
@@ -156,16 +164,21 @@ async function withProgress<T>(
 }
 
 function lines(value: unknown, command: Command, view: Parameters<typeof table>[1]): string[] {
+  const [link, found] = [offer(value), examined(value)]
+  if (link) return offerLines(link, view)
+  if (found) return findingLines(found, view)
   const items = (value as { items?: unknown } | null)?.items
   if (!Array.isArray(items)) return block(value, view)
   if (items.length === 0) return [`no ${command.verb === 'list' ? command.noun : command.verb}`]
   return table(items as Record<string, unknown>[], view)
 }
 
-/** A check that says no is a failure for a script: `audit verify` of a broken chain, `validate` of anything. */
+/** A check that says no is a failure for a script: `audit verify` of a broken chain, `validate` of anything, a doctor who found a problem. */
 function verdict(value: unknown): number {
   const { ok, valid, problem } = (value ?? {}) as { ok?: unknown; valid?: unknown; problem?: { code?: unknown } | null }
   if (ok !== false && valid !== false) return 0
+  // What a doctor finds lies with a provider, or on the way to it.
+  if (examined(value)) return FAULTS.OAUTH_APP_REFUSED.exit
   return exitOf(String(problem?.code)) ?? FAULTS.REFUSED.exit
 }
 

@@ -116,6 +116,7 @@ export const doctor = operation({
   role: 'project_viewer',
   effect: 'read',
   audit: { none: 'looks at the set-up, with no secret in it' },
+  words: ['provider'],
   input: z.strictObject({ provider: z.string().max(60).optional().describe('one app only') }),
   output: z.object({
     ok: z.boolean(),

@@ -70,6 +70,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodT
   /** Honours Idempotency-Key: same key and body, same answer for 24 hours. */
   idempotent?: boolean
   hideFrom?: { mcp?: string; cli?: string }
+  /** Fields that the command line also takes without their flag, in this order, after those of the path. */
+  words?: readonly string[]
   /** For long work: the route that tells how much is left, in which field of its answer, and what the number counts. */
   left?: { at: `/v1/${string}`; field: string; counts: string }
   /** Path, query and body fields together; strict. Path fields are those in braces. */

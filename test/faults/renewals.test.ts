@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { AT_A_TIME } from '../../src/connections/gate.ts'
 import { type Mishap, type Process, type Stage, severed, stage, statement } from '../renewing.ts'
 
 let s: Stage
@@ -73,6 +74,29 @@ describe('one request per expiry', () => {
     expect(outcomes()).toEqual(['ok', 'ok'])
     expect(await one.events(id)).toEqual(['created', 'refreshed', 'refreshed'])
     expect(one.troubles).toEqual([])
+  })
+})
+
+describe('many at once', () => {
+  it('[renew.provider-cap] two hundred tokens that end together are renewed once each, a few at a time', async () => {
+    const ids: string[] = []
+    for (let i = 0; i < 200; i++) ids.push(await s.connect(one, `c${i}`))
+    await one.connections.oauth.keeper.round()
+    expect(outcomes()).toEqual(Array(200).fill('ok'))
+    s.tick(2 * HOUR)
+    s.acme.requests.length = 0
+    s.acme.most = 0
+    const two = await s.process()
+    await Promise.all([
+      one.connections.oauth.keeper.round(),
+      two.connections.oauth.keeper.round(),
+      ...ids.slice(0, 20).map((id) => one.call(id)),
+    ])
+    await one.connections.oauth.keeper.round()
+    expect(outcomes()).toEqual(Array(200).fill('ok'))
+    expect(s.acme.most).toBeLessThanOrEqual(2 * AT_A_TIME)
+    for (const id of ids.slice(0, 5)) expect(await one.status(id)).toBe('active')
+    expect([...one.troubles, ...two.troubles]).toEqual([])
   })
 })
 
