@@ -56,8 +56,7 @@ export async function waitForSignIn(
     })
     const ended = answer?.value as Attempt | undefined
     if (!answer || !ended || ended.status === 'pending') continue
-    if (json) json(answer)
-    else say(ended, terminal)
+    say(ended, terminal)
     return ended.status === 'done' ? 0 : NOT_CONNECTED
   }
   terminal.note('error: nobody has signed in within 10 minutes')
