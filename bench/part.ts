@@ -1,6 +1,7 @@
 /** One part, in a process of its own: what one has warmed up or left behind does not meet the next. */
 import { latency, throughput } from './calls.ts'
 import { lists } from './lists.ts'
+import { renewals } from './renewals.ts'
 import type { Figure } from './report.ts'
 import { rewrapped } from './rewrap.ts'
 import { runsPerSecond } from './runs.ts'
@@ -14,6 +15,7 @@ const PARTS: Record<string, (options: Options) => Promise<Figure[]>> = {
   d: warmStart,
   e: rewrapped,
   f: lists,
+  g: renewals,
 }
 
 const [part = '', options = '{}'] = process.argv.slice(2)

@@ -47,8 +47,9 @@ function exchange(request: IncomingMessage, form: URLSearchParams): { status: nu
     books.odd.push(why)
     return { status, body: { error } }
   }
-  if (request.headers.authorization !== `Basic ${Buffer.from(CLIENT).toString('base64')}`)
-    return refused(401, 'invalid_client', 'another client')
+  // RFC 6749 §2.3.1: name and secret are form-encoded before they are put together.
+  const basic = Buffer.from((request.headers.authorization ?? '').replace(/^Basic /, ''), 'base64').toString()
+  if (decodeURIComponent(basic) !== CLIENT) return refused(401, 'invalid_client', 'another client')
   const token = { access_token: ACCESS, token_type: 'Bearer', expires_in: EXPIRES_IN_S }
   // What the same request costs without a runtime is measured with this one: it needs no token that would be used up.
   if (form.get('grant_type') === 'client_credentials') return { status: 200, body: { ...token, refresh_token: 'none' } }

@@ -124,6 +124,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
 
     const access = createAccess({ db, now })
     const owner = executorId(config.dataDir)
+    const publicUrl = () => config.publicUrl ?? `http://${shownHost(config.host)}:${ownPort}`
     const epoch = createEpoch({ db, dataDir: config.dataDir, ownPostgres: config.databaseUrl === null, now })
     const connections = createConnections({
       db,
@@ -133,7 +134,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       configuredApps: config.oauthApps.map((a) => ({ ...a, settings: a.settings as AppSettings })),
       egress,
       epoch,
-      publicUrl: () => config.publicUrl ?? `http://${shownHost(config.host)}:${ownPort}`,
+      publicUrl,
       owner,
       eventsTo: config.eventsTo,
       stands: standsBy(access),
@@ -192,6 +193,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       invoke,
       signIn: createSignIn(rooms),
       secure: config.publicUrl?.startsWith('https:') ?? false,
+      publicUrl,
       access,
       readiness,
       up: () => engineUp,
@@ -206,6 +208,8 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
 
     launched = true
     await epoch.begin()
+    if (epoch.held())
+      say(`Renewals of rotating tokens are held: ${epoch.held()}. If the original is no more: POST /v1/oauth/confirm-original.`)
     await runs.launch()
     engineUp = true
     await connections.oauth.begin()

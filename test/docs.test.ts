@@ -160,6 +160,12 @@ describe('words', () => {
   const FINE = new Set([
     'APP_ROLE', // a role of PostgreSQL
     'Job', // what a child process is sent
+    // RFC 6749 §3, RFC 7009, OpenID Connect: addresses of a provider, called as they call them.
+    'authorization_endpoint',
+    'token_endpoint',
+    'revocation_endpoint',
+    'userinfo_endpoint',
+    'Endpoints',
   ])
   const wordsOf = (name: string): string[] =>
     name
@@ -177,7 +183,8 @@ describe('words', () => {
         z.toJSONSchema(op.output, { unrepresentable: 'any', io: 'input' }),
       ])
       const fields = [...shapes.matchAll(/"([a-z_]+)":/g)].map(([, name = '']) => name)
-      return [op.name, op.http, ...fields].flatMap((name) => bad(wordsOf(name)).map((word) => `${op.name}: ${name} (${word})`))
+      const names = [op.name, op.http, ...fields].filter((name) => !FINE.has(name))
+      return names.flatMap((name) => bad(wordsOf(name)).map((word) => `${op.name}: ${name} (${word})`))
     })
     expect([...new Set(wrong)]).toEqual([])
   })

@@ -69,6 +69,7 @@ export const PROMISES = {
   'oauth.connect': 'A person signs in at the provider once, and tools work with the token.',
   'oauth.browser': 'Connect, narrow, widen, lose and reconnect work in a real browser.',
   'oauth.invitation': 'Our page says who asks for what, and nothing is stored before a browser goes on.',
+  'oauth.our-page': 'Only our own page begins a sign-in.',
   'oauth.state-once': 'A state works once.',
   'oauth.browser-bound': 'A sign-in is finished by the browser that began it, and by no other.',
   'oauth.link-once': 'A sign-in link serves the browser that opened it first; a changed one serves nobody.',

@@ -5,7 +5,7 @@ import type { OAuthProvider } from '../connectors/contract.ts'
 import type { Lending } from '../vault/index.ts'
 import type { App, Apps } from './apps.ts'
 import type { Epoch } from './epoch.ts'
-import { refusals } from './grant-rows.ts'
+import { grants, refusals } from './grant-rows.ts'
 
 /** One look at a provider while a person waits. */
 const LOOK_MS = 8_000
@@ -169,7 +169,8 @@ export function createDoctor(deps: {
           'Publish the app at the provider, then set test_mode to false.',
         ),
       )
-    out.push(refreshable(app))
+    const lived = await deps.db.everyTenant('what an OAuth app has brought', (tx) => grants.evidence(tx, app.clientKey))
+    out.push(refreshable(app, lived))
     if (provider.grantLifetimeS !== null)
       out.push(
         finding(
@@ -181,7 +182,11 @@ export function createDoctor(deps: {
     return out
   }
 
-  function refreshable({ provider, params, scopes }: App): Finding {
+  function refreshable({ provider, params, scopes }: App, lived: { all: number; renewable: number }): Finding {
+    // What it has brought says more than what it asks for.
+    if (lived.renewable > 0) return finding('refresh_tokens', 'ok', `${lived.renewable} of ${lived.all} sign-ins brought a refresh token`)
+    if (lived.all > 0)
+      return finding('refresh_tokens', 'problem', `none of ${lived.all} sign-ins brought a refresh token`, provider.noRefreshToken)
     const asksOffline = scopes.includes('offline_access') || params.access_type === 'offline'
     if (provider.slug === 'oauth2' && !asksOffline)
       return finding(
@@ -190,11 +195,14 @@ export function createDoctor(deps: {
         'nothing in the request asks for a refresh token; many providers give none then',
         'Add "offline_access" to the scopes of the app, or the parameter that the provider names.',
       )
-    return finding(
-      'refresh_tokens',
-      'ok',
-      provider.grantLifetimeS !== null ? provider.noRefreshToken : 'the request asks for a refresh token',
-    )
+    if (provider.grantLifetimeS !== null)
+      return finding(
+        'refresh_tokens',
+        'warning',
+        'this provider gives refresh tokens to some apps only, and nobody has signed in yet',
+        provider.noRefreshToken,
+      )
+    return finding('refresh_tokens', 'ok', 'the request asks for a refresh token; the first sign-in will show whether it comes')
   }
 
   return async (scope: Scope, slug: string | null, seen: Seen | null): Promise<Diagnosis> => {

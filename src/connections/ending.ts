@@ -19,6 +19,7 @@ export interface Ending {
     | 'other_account'
     | 'connection_gone'
     | 'not_allowed'
+    | 'not_our_page'
   ok: boolean
   title: string
   text: string
@@ -77,6 +78,11 @@ const FAILURES: Record<Exclude<Ending['kind'], 'connected' | 'reconnected'>, [ti
     'Start again and choose {want}, or connect {got} as a connection of its own.',
   ],
   connection_gone: ['The connection is gone', 'It was deleted while you signed in. Nothing was connected.', 'Connect anew.'],
+  not_our_page: [
+    'This came from another page',
+    'The button was not pressed on our own page, so nothing was begun.',
+    'Open the link itself, and start again from there.',
+  ],
   not_allowed: ['This link does not hold any more', 'Whoever asked for it may not connect accounts here any more.', 'Ask for a new link.'],
 }
 

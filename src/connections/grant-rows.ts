@@ -177,6 +177,11 @@ export const grants = {
     ),
   ofClient: async (tx: Tx, clientKey: string): Promise<number> =>
     (await tx.first<{ n: number }>(raw(sql`select count(*)::int as n from grants where client_key = ${clientKey}`)))!.n,
+  evidence: async (tx: Tx, clientKey: string): Promise<{ all: number; renewable: number }> =>
+    (await tx.first<{ all: number; renewable: number }>(
+      raw(sql`select count(*)::int as all, count(*) filter (where renewable)::int as renewable
+        from grants where client_key = ${clientKey} and kind = 'authorization_code'`),
+    ))!,
   /** Other connections that live by the same consent: same client, same account. */
   sharing: (tx: Tx, id: string, clientKey: string, accountId: string) =>
     tx.all<{ id: string; name: string; workspace_id: string }>(

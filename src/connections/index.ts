@@ -20,7 +20,7 @@ export type { AppFacts, AppInput, ConfiguredApp } from './apps.ts'
 export type { AppSettings } from './app-rows.ts'
 export type { Asker, AuthorizeInput, Callback, Invitation } from './connect.ts'
 export type { Diagnosis } from './doctor.ts'
-export type { Ending } from './ending.ts'
+export { type Ending, failed } from './ending.ts'
 export { createEpoch } from './epoch.ts'
 export { type ConnectionFacts, type LendRequest, type Lent, REASONS, reach, STATUSES, type Status, type Validation, waitFor, wayBack }
 

@@ -100,7 +100,7 @@ export function createKeeper(deps: {
     /** Frees what this process held before it died, takes in what lies in files, and begins to look. */
     async begin(): Promise<void> {
       await db.everyTenant('leases of a process that is no more', (tx) => grants.letGo(tx, deps.owner))
-      await deps.takeIn()
+      await deps.takeIn().catch(deps.trouble) // a sealed vault opens later, and the rounds go on trying
       plan()
     },
     /** One round, now. */

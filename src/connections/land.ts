@@ -105,7 +105,7 @@ export function createLand(deps: {
       }
       const at = { workspace: scope.workspace, project: scope.project, owner: id, version }
       if (row) {
-        await vault.drop(tx, id, version)
+        await vault.answers.drop(tx, at)
         await vault.put(tx, at, got.fields, { wire: null, ...(carries ? { keepFrom: row.credential_version } : {}) })
         await vault.drop(tx, id, row.credential_version)
         await rows.update(tx, id, { ...facts, updated_at: new Date(now()) })

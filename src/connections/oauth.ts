@@ -39,6 +39,8 @@ export interface OAuthDeps {
 }
 /** RFC 6749 §3.1.2: one exact address for every provider, whatever a request says its host is. */
 export const CALLBACK_PATH = '/v1/oauth/callback'
+/** An hour's token makes 720 events in that time. */
+const KEEP_RENEWALS_MS = 30 * 86_400_000
 const KEEPER = 'system:keeper'
 
 export function createOAuthConnections(
@@ -183,6 +185,7 @@ export function createOAuthConnections(
     async tidy() {
       await announcements.forgetOld()
       await connect.forgetOld()
+      await db.everyTenant('old renewals', (tx) => rows.forgetRenewals(tx, new Date(now() - KEEP_RENEWALS_MS)))
     },
     trouble: deps.trouble,
     now,

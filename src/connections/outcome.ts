@@ -54,6 +54,18 @@ export function datesOf(
   }
 }
 
+/** RFC 6749 §5.1: an answer that is silent grants what was asked for, as far as nothing was known before. */
+function grantedBy(
+  said: string[] | null,
+  grant: GrantRow,
+  was: ConnectionRow,
+  provider: OAuthProvider,
+): Pick<ConnectionRow, 'granted_scopes'> | object {
+  const asked = was.granted_scopes === null && grant.asked_scopes?.length > 0 ? grant.asked_scopes : null
+  const scopes = said ?? asked
+  return scopes === null ? {} : { granted_scopes: withAliases(scopes, provider.scopeAliases) }
+}
+
 const SETTLED = { intent_version: null, intent_at: null } as const
 
 export function outcomeOf(
@@ -97,7 +109,7 @@ export function outcomeOf(
       connection: {
         credential_version: version,
         expires_at: dates.ends_at,
-        ...(facts.scopes ? { granted_scopes: withAliases(facts.scopes, provider.scopeAliases) } : {}),
+        ...grantedBy(facts.scopes, grant, connection, provider),
         ...(recovered ? becomes('active', null) : {}),
       },
       event: { type: 'refreshed', data: { credential_version: version, ...(at.forced ? { forced: true } : {}) } },
@@ -184,6 +196,7 @@ export function outcomeOf(
 /** No answer came. What is sure to have stayed here was not spent. */
 export function unheard(error: unknown): Heard {
   if (!(error instanceof Fault)) throw error
+  if (error.code === 'VAULT_SEALED') throw error // ours, and it left before anything was sent
   if (error.code === 'EGRESS_BLOCKED') return { ok: false, why: 'misconfigured', reason: 'endpoint_not_allowed', code: 'egress_blocked' }
   if (error.code === 'CREDENTIAL_MALFORMED') return { ok: false, why: 'permanent', reason: 'key_rejected', code: 'credential_malformed' }
   if (error.code === 'UNDECRYPTABLE') return { ok: false, why: 'permanent', reason: 'undecryptable', code: 'undecryptable' }

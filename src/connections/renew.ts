@@ -87,6 +87,7 @@ export function createRenewals(deps: {
   async function once(scope: Scope, id: string, ask: Ask): Promise<void> {
     const before = await look(scope, id)
     if (!before || before.row.credential_version !== ask.version || !before.grant.renewable) return
+    vault.mustBeOpen() // else the intent would be written for nothing
     const means = await deps.meansOf(before.row, before.grant).catch((error) => homeless(scope, before.row, error))
     const key = new URL(means.server.token).origin
     const taken = await deps.gate.pass(key, ask.urgent, async () => {
@@ -206,7 +207,7 @@ export function createRenewals(deps: {
     try {
       await db.tx(scope, async (tx) => {
         if (!(await grants.stillOurs(tx, id, fence))) throw new Overtaken('the lease went to somebody else')
-        await vault.drop(tx, id, at.version)
+        await vault.answers.drop(tx, at)
         await vault.answers.keep(tx, at, answer)
       })
     } catch (error) {
@@ -230,7 +231,7 @@ export function createRenewals(deps: {
           test: means.test,
         })
         if ((await grants.settle(tx, id, grant.fence, outcome.grant)) === 0) throw new Overtaken('the lease went to somebody else')
-        await vault.drop(tx, id, version + 1)
+        await vault.answers.drop(tx, { owner: id, version: version + 1 })
         if (heard.ok) {
           await vault.put(tx, refOf(row, version + 1), heard.fields, { wire: null, keepFrom: version })
           await vault.drop(tx, id, version)
@@ -273,7 +274,7 @@ export function createRenewals(deps: {
         await db.tx({ workspace: place.workspace, project: place.project as string }, async (tx) => {
           const grant = await grants.get(tx, place.owner)
           if (grant?.intent_version !== place.version - 1) return
-          await vault.drop(tx, place.owner, place.version)
+          await vault.answers.drop(tx, place)
           await vault.answers.keep(tx, place, answer)
           await grants.update(tx, place.owner, { due_at: new Date(now()), lease_owner: null, lease_until: null })
         })

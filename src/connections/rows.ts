@@ -86,6 +86,9 @@ export const rows = {
       where connections.id = u.id`),
   event: (tx: Tx, scope: Scope, row: Pick<EventRow, 'id' | 'connection_id' | 'event_type' | 'at' | 'data'>) =>
     tx.run(q.insertInto('connection_events').values({ ...row, workspace_id: scope.workspace, project_id: scope.project })),
+  /** Renewals that went well are of interest for a while only; all else stays. */
+  forgetRenewals: (tx: Tx, before: Date) =>
+    tx.run(q.deleteFrom('connection_events').where('event_type', '=', 'refreshed').where('at', '<', before)),
   events: (tx: Tx, id: string, limit: number, before: string | null) => {
     let query = q.selectFrom('connection_events').selectAll().where('connection_id', '=', id).orderBy('id', 'desc').limit(limit)
     if (before) query = query.where('id', '<', before)

@@ -188,7 +188,7 @@ export function createStore(deps: {
           const at = new Date(now())
           if (prepared && replaces) {
             const ref = { workspace: scope.workspace, project: scope.project, owner: id, version }
-            await vault.drop(tx, id, version) // an answer that was kept for the credential before
+            await vault.answers.drop(tx, ref) // an answer that was kept for the credential before
             await vault.put(tx, ref, prepared.secret, { wire: prepared.wire, keepFrom: row.credential_version })
           }
           const renewed = grant ? await grants.renewed(tx, grant) : await grants.get(tx, id)

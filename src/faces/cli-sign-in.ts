@@ -56,7 +56,8 @@ export async function waitForSignIn(
     })
     const ended = answer?.value as Attempt | undefined
     if (!answer || !ended || ended.status === 'pending') continue
-    say(ended, terminal)
+    if (json) json(answer)
+    else say(ended, terminal)
     return ended.status === 'done' ? 0 : NOT_CONNECTED
   }
   terminal.note('error: nobody has signed in within 10 minutes')

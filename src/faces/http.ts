@@ -27,6 +27,8 @@ export function createHttp(deps: {
   signIn: SignIn
   /** Whether people reach us over TLS, so that cookies may say so. */
   secure: boolean
+  /** As people reach us. */
+  publicUrl: () => string
   readiness: () => Promise<Readiness>
   /** False while the runtime is still starting: nothing is done before everything is there. */
   up: () => boolean

@@ -1,11 +1,14 @@
 /** The pages around a provider's own: who asks for what, and how it ended. They work without scripts and show nothing that was secret. */
 import type { Env, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { getCookie, setCookie } from 'hono/cookie'
 import { html } from 'hono/html'
 import type { Ending, Invitation, SignIn } from '../operations/index.ts'
 
 /** As long as a link: after that the browser's mark is of no use. */
 const MARK_S = 600
+/** A ticket and little more. */
+const MAX_FORM = 16_384
 const STYLE = `
 :root { color-scheme: light dark; --line: #d0d7de; --soft: #57606a; --accent: #0b57d0; --bad: #b3261e; --good: #146c2e }
 @media (prefers-color-scheme: dark) { :root { --line: #3d444d; --soft: #9aa4ae; --accent: #8ab4f8; --bad: #f2b8b5; --good: #7fd191 } }
@@ -22,7 +25,7 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; 
 type Page = ReturnType<typeof html>
 const page = (title: string, body: Page): Page => html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer"><title>${title} · AgentRuntime</title><style>${STYLE}</style></head><body><main>${body}</main></body></html>`
+<title>${title} · AgentRuntime</title><style>${STYLE}</style></head><body><main>${body}</main></body></html>`
 
 const list = (items: readonly string[]): Page => html`<ul>${items.map((it) => html`<li>${it}</li>`)}</ul>`
 
@@ -62,9 +65,14 @@ const STATUS: Partial<Record<Ending['kind'], number>> = {
   link_unknown: 404,
   other_browser: 403,
   not_allowed: 403,
+  not_our_page: 403,
 }
 
-export function signInPages<E extends Env>(app: Hono<E>, signIn: SignIn, { secure }: { secure: boolean }): void {
+export function signInPages<E extends Env>(
+  app: Hono<E>,
+  signIn: SignIn,
+  { secure, publicUrl }: { secure: boolean; publicUrl: () => string },
+): void {
   // RFC 6265bis §4.1.3: the prefix makes browsers hold us to Secure and to this host alone.
   const cookie = secure ? '__Host-ar_sign_in' : 'ar_sign_in'
   const send = async (body: Page, status = 200): Promise<Response> =>
@@ -74,7 +82,8 @@ export function signInPages<E extends Env>(app: Hono<E>, signIn: SignIn, { secur
         'content-type': 'text/html; charset=utf-8',
         'content-security-policy': POLICY,
         'x-frame-options': 'DENY',
-        'referrer-policy': 'no-referrer',
+        // Not none: a form of ours must be seen to come from ourselves.
+        'referrer-policy': 'same-origin',
         'cross-origin-opener-policy': 'same-origin-allow-popups',
       },
     })
@@ -85,7 +94,12 @@ export function signInPages<E extends Env>(app: Hono<E>, signIn: SignIn, { secur
     const it = await signIn.look(ticket)
     return 'kind' in it ? ended(it) : send(invitationPage(it, ticket))
   })
-  app.post('/v1/oauth/start', async (c) => {
+  app.post('/v1/oauth/start', bodyLimit({ maxSize: MAX_FORM }), async (c) => {
+    // Another site must not press our button: whoever goes on has read who asks (Fetch Metadata; the Origin for older browsers).
+    const site = c.req.header('sec-fetch-site')
+    const origin = c.req.header('origin')
+    const ours = origin === undefined || origin === publicUrl() || URL.parse(origin)?.host === c.req.header('host')
+    if (!ours || (site !== undefined && site !== 'same-origin')) return ended(signIn.refuse('not_our_page'))
     const form = await c.req.parseBody()
     const it = await signIn.begin(typeof form.ticket === 'string' ? form.ticket : '', getCookie(c, cookie) ?? null)
     if ('kind' in it) return ended(it)

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import * as access from './access.ts'
 import * as connections from './connections.ts'
+import * as google from './google.ts'
 import * as instances from './instances.ts'
 import * as oauth from './oauth.ts'
 import * as oauthApps from './oauth-apps.ts'
@@ -38,8 +39,11 @@ const all = [
   oauth.attempt,
   oauth.doctor,
   oauth.confirmOriginal,
-  oauth.googleConfig,
-  oauth.googleServices,
+  google.config,
+  google.oauthUrl,
+  google.complete,
+  google.account,
+  google.switchServices,
   oauthApps.list,
   oauthApps.get,
   oauthApps.put,

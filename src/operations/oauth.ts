@@ -2,12 +2,12 @@
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import { operation } from './operation.ts'
-import { environment, id, json, name, time } from './shapes.ts'
+import { environment, id, name, time } from './shapes.ts'
 
 const scopes = z.array(z.string().min(1).max(300)).max(100).optional()
-const services = z.array(z.string().max(60)).max(20).optional()
-const returnTo = z.string().max(2000).optional().describe('a path of this server to go back to')
-const link = z.object({
+export const services = z.array(z.string().max(60)).max(20).optional()
+export const returnTo = z.string().max(2000).optional().describe('a path of this server to go back to')
+export const link = z.object({
   authorization_url: z.string().describe('to be opened in the browser of the person who signs in; works once, for 10 minutes'),
   attempt_id: z.string().describe('GET /v1/oauth/attempts/{id} tells how it ended'),
   expires_at: time,
@@ -147,56 +147,5 @@ export const confirmOriginal = operation({
       () => ({ details: { was_held } }),
     )
     return { was_held }
-  },
-})
-
-/** The reference's routes for Google, over the same operations. */
-export const googleConfig = operation({
-  name: 'google.config',
-  http: 'GET /v1/connections/google/config',
-  about: 'Whether Google accounts can be connected here, and which services there are.',
-  scope: 'connection:read',
-  role: 'project_viewer',
-  effect: 'read',
-  audit: { none: 'facts only, never a secret' },
-  input: z.strictObject({}),
-  output: z.object({ configured: z.boolean(), client_id: z.string().nullable(), redirect_uri: z.string(), services: z.array(json) }),
-  run: async ({ connections }, { scope }) => {
-    const app = await connections.oauth.apps.find(scope.workspace, 'google')
-    const offered = connections.providers.get('google')?.services ?? {}
-    return {
-      configured: app !== null,
-      client_id: app?.client.id ?? null,
-      redirect_uri: connections.oauth.redirectUri(),
-      services: Object.entries(offered).map(([slug, s]) => ({ slug, ...s })),
-    }
-  },
-})
-
-export const googleServices = operation({
-  name: 'google.services',
-  http: 'PATCH /v1/connections/google/accounts/{id}/services',
-  about: 'Switch services of a Google account on. Where consent is missing the answer has a link that asks for exactly that.',
-  scope: 'connection:write',
-  role: 'project_contributor',
-  effect: 'write',
-  audit: { log: 'connection.services_changed' },
-  input: z.strictObject({ id: id('connection'), services: z.array(z.string().max(60)).min(1).max(20), return_to: returnTo }),
-  output: z.object({ services: z.array(z.string()), authorization_url: z.string().nullable() }),
-  run: async ({ connections }, { scope, caller, act }, input) => {
-    const made = await connections.oauth.connect.authorize(scope, caller, {
-      connection_id: input.id,
-      services: input.services,
-      return_to: input.return_to,
-    })
-    return act(
-      async (tx) => {
-        const facts = await connections.get(tx, input.id)
-        const lacking = made.scopes.filter((s) => !(facts.granted_scopes ?? []).includes(s))
-        const on = await connections.oauth.switchOn(tx, input.id, lacking.length === 0 ? input.services : [])
-        return { services: on, authorization_url: lacking.length === 0 ? null : made.authorization_url }
-      },
-      (out) => ({ target: input.id, details: { services: input.services, asks: out.authorization_url !== null } }),
-    )
   },
 })

@@ -1,5 +1,5 @@
 /** The pages of a sign-in, for the face that shows them: public, because whoever opens them brings a ticket or a state instead of a token. */
-import type { Asker, Callback, Ending, Invitation } from '../connections/index.ts'
+import { type Asker, type Callback, type Ending, failed, type Invitation } from '../connections/index.ts'
 import type { Scope } from '../base/db.ts'
 import { secretField } from '../vault/index.ts'
 import type { Rooms } from './operation.ts'
@@ -27,6 +27,8 @@ export function createSignIn({ connections, access, db }: Rooms) {
       }))
       return { ...seen.invitation, workspace, project }
     },
+    /** For the face that sees how a request came. */
+    refuse: failed,
     begin: (ticket: string, browser: string | null) => connect.begin(ticket, browser),
     finish(query: URLSearchParams, browser: string | null): Promise<Ending> {
       const code = one(query, 'code')

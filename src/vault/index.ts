@@ -16,6 +16,7 @@ import type { Wire } from './recipe.ts'
 import { createRoom } from './room.ts'
 import { openRootKey, type RootKeySource } from './root.ts'
 import { rewrap } from './rewrap.ts'
+import { dropField } from './rows.ts'
 import { createSealed, type Owned } from './sealed.ts'
 import { conceal, type Secret } from './secret.ts'
 import { createSend } from './send.ts'
@@ -64,6 +65,8 @@ export function createVault(deps: {
   const matchers = new Map<string, { matcher: Promise<Matcher>; until: number }>()
 
   const lending = {
+    /** Faults: VAULT_SEALED. For what must not begin otherwise. */
+    mustBeOpen: (): void => void room.ring(),
     intake,
     inspect: dial.inspect,
     /** Seals one version. With `keepFrom`, fields that are not given are carried over from that version. */
@@ -102,6 +105,8 @@ export function createVault(deps: {
         const found = await sealed.readIn(tx, at).catch(() => null)
         return found?.answer === undefined ? null : conceal(found.answer)
       },
+      /** Answers are never opened into memory that is kept, so nothing has to be forgotten. */
+      drop: (tx: Tx, at: Pick<Owned, 'owner' | 'version'>) => dropField(tx, at.owner, at.version, 'answer'),
       keepInFile: (at: Owned, answer: Secret): void => journal.write({ ...at, field: 'answer' }, answer),
       inFiles: (): Entry[] => journal.read(),
       dropFile: journal.drop,

@@ -149,6 +149,9 @@ export const fieldNamesOf = (tx: Tx, of: readonly { owner: string; version: numb
 export const setState = (tx: Tx, row: Pick<PlacedRow, 'id' | 'bytes'>, state: 'live' | 'undecryptable') =>
   tx.run(q.updateTable('sealed').set({ state }).where('id', '=', row.id).where('bytes', '=', row.bytes))
 
+export const dropField = (tx: Tx, owner: string, version: number, field: string) =>
+  tx.run(q.deleteFrom('sealed').where('owner_id', '=', owner).where('version', '=', version).where('field', '=', field))
+
 export const dropSealed = (tx: Tx, owner: string, version?: number) =>
   tx.run(
     q

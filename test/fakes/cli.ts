@@ -84,12 +84,13 @@ export function openCli(): Cli {
   const log = createLog('silent', '/dev/null')
   const readiness = async () => ({ ready: true, checks: {} })
   const nobody = () => fail('NOT_FOUND', 'nobody signs in here')
-  const signIn: SignIn = { look: nobody, begin: nobody, finish: nobody }
+  const signIn: SignIn = { look: nobody, refuse: nobody, begin: nobody, finish: nobody }
   const http = createHttp({
     operations,
     invoke,
     signIn,
     secure: false,
+    publicUrl: () => 'http://127.0.0.1',
     access: { authenticate },
     readiness,
     up: () => true,

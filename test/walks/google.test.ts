@@ -167,6 +167,23 @@ describe('one Google account', () => {
     expect(provider.revocation.requests).toEqual([])
     expect(await rt.ok('DELETE', `/v1/connections/${two.connection}`)).toMatchObject({ revoked_at_provider: 'revoked' })
   })
+
+  it('[scopes.decide] the routes by name say the same', async () => {
+    expect(await rt.ok('GET', '/v1/connections/google/config')).toMatchObject({
+      configured: true,
+      redirect_uri: `${rt.url}/v1/oauth/callback`,
+    })
+    const link = await rt.ok('POST', '/v1/connections/google/oauth-url', { services: ['gmail'] })
+    expect((await rt.api('POST', '/v1/connections/google/complete', { attempt_id: link.attempt_id })).body.code).toBe('CONFLICT')
+    const visitor = new Visitor()
+    nextToken('gmail.send')
+    await visitor.get(await atProvider(provider, link.authorization_url, 'fay', visitor))
+    const made = await rt.ok('POST', '/v1/connections/google/complete', { attempt_id: link.attempt_id })
+    expect(await rt.ok('GET', `/v1/connections/google/accounts/${made.id}`)).toMatchObject({
+      account: { id: 'fay' },
+      oauth: { services: ['gmail'] },
+    })
+  })
 })
 
 describe('by hand', () => {

@@ -20,7 +20,10 @@ afterAll(async () => {
   await rt[Symbol.asyncDispose]()
   await provider.close()
 })
-beforeEach(() => provider.reset())
+beforeEach(() => {
+  provider.reset()
+  provider.revocation.reset()
+})
 
 const connection = (id: string) => rt.ok('GET', `/v1/connections/${id}`)
 const events = async (id: string): Promise<string[]> =>
@@ -207,6 +210,25 @@ describe('a callback', () => {
     expect((await other.as.api('POST', `/v1/connections/${(await back()).link.attempt_id}/reconnect`, {})).status).toBe(404)
   })
 
+  it('[oauth.our-page] another site cannot press our button', async () => {
+    const link = await start()
+    const ticket = new URL(link.authorization_url).searchParams.get('ticket') ?? ''
+    const press = (headers: Record<string, string>) =>
+      fetch(`${rt.url}/v1/oauth/start`, { method: 'POST', redirect: 'manual', body: new URLSearchParams({ ticket }), headers })
+    const elsewhere: Record<string, string>[] = [
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+    ]
+    for (const headers of elsewhere) {
+      const answer = await press(headers)
+      expect(answer.status).toBe(403)
+      expect(await answer.text()).toContain('another page')
+    }
+    expect((await press({ origin: rt.url, 'sec-fetch-site': 'same-origin' })).status).toBe(303)
+  })
+
   it('an open redirect is not lent', async () => {
     for (const return_to of ['https://evil.example/', '//evil.example', 'javascript:alert(1)'])
       expect(await rt.api('POST', '/v1/connections/oauth/acme/authorize', { return_to })).toMatchObject({
@@ -304,6 +326,18 @@ describe('keeping connected', () => {
       revoked_at_provider: 'revoked',
     })
     expect((await fetch(`${provider.url}/api/me`, { headers: { authorization: sent } })).status).toBe(401)
+    expect(await count(`sealed where owner_id = '${id}'`)).toBe(0)
+  })
+
+  it('[oauth.delete] a provider that does not revoke does not keep the secret from being destroyed', async () => {
+    const { connection: id } = await signIn(rt, provider, { scopes: SCOPES, account: 'lu' })
+    provider.revocation.next(...Array.from({ length: 6 }, () => ({ kind: 'reply', status: 503, body: '' }) as const))
+    expect(await rt.ok('DELETE', `/v1/connections/${id}`)).toMatchObject({
+      deleted: true,
+      secret_destroyed: true,
+      revoked_at_provider: 'failed',
+    })
+    expect(provider.revocation.requests.length).toBe(6)
     expect(await count(`sealed where owner_id = '${id}'`)).toBe(0)
   })
 
