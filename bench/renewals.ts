@@ -202,12 +202,12 @@ async function storm(scene: Scene): Promise<Figure[]> {
     const { instanceId } = await outfit(scene, runtime.call)
     const floor = await load.run({ kind: 'load', target: tokenRequest(scene), width: AT_A_TIME, seconds: scene.options.quick ? 2 : 5 })
     const other = runtime.target('tools.call', { id: instanceId, tool: 'http_request', args: ARGS })
-    await steady(other, 3_000) // warms up
+    await steady(other, pause(3_000)) // warms up
     const empty = await cpuAtRest(scene, runtime.child.pid as number)
     await connect(scene, await scene.newGrants(count))
     await scene.sql('analyze')
     const full = await cpuAtRest(scene, runtime.child.pid as number)
-    const before = (await steady(other, scene.options.quick ? 8_000 : 20_000)).map((c) => c.ms)
+    const before = (await steady(other, pause(scene.options.quick ? 8_000 : 20_000))).map((c) => c.ms)
 
     // In life each is due at a time of its own; here the runtime was away, say, while they all became so.
     const remaining = async (): Promise<number> =>
@@ -215,7 +215,7 @@ async function storm(scene: Scene): Promise<Figure[]> {
         (await scene.sql(`select count(*)::int as n from connections where provider = '${oauth2.slug}' and credential_version = 1`))[0]?.n,
       )
     const renewed = Promise.withResolvers<void>()
-    const calls = steady(other, PATIENCE_MS, renewed.promise)
+    const calls = steady(other, renewed.promise)
     await scene.sql(
       `update grants set due_at = now(), access_expires_at = now() + interval '1 minute' from connections c
        where c.id = connection_id and c.credential_version = 1 and c.provider = $1`,
@@ -297,8 +297,8 @@ async function oneEach(scene: Scene, { askedTimes, odd }: Books, count: number):
   if (Number(bad?.n) > 0) throw new Error(`${bad?.n} connections were left in another state than active and renewed`)
 }
 
-/** Sends a request so many times a second until `over`, or for so long. An answer that is late keeps no other from being asked for. */
-async function steady({ url, ...init }: Target, forMs: number, over?: Promise<void>): Promise<{ at: number; ms: number }[]> {
+/** Sends a request so many times a second until `over`. An answer that is late keeps no other from being asked for. */
+async function steady({ url, ...init }: Target, over: Promise<void>): Promise<{ at: number; ms: number }[]> {
   const calls: Promise<{ at: number; ms: number }>[] = []
   const one = async () => {
     const [at, began] = [Date.now(), performance.now()]
@@ -312,7 +312,7 @@ async function steady({ url, ...init }: Target, forMs: number, over?: Promise<vo
     call.catch(() => undefined) // heard below
     calls.push(call)
   }, 1000 / CALLS_PER_SECOND)
-  await Promise.race([pause(forMs), over ?? new Promise(() => undefined)])
+  await over
   clearInterval(timer)
   return Promise.all(calls)
 }

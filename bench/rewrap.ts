@@ -54,7 +54,14 @@ async function fill(stage: Stage, count: number, scope: { workspace: string; pro
     address: () => Promise.reject(new Error('nowhere')),
     close: async () => undefined,
   }
-  const vault = createVault({ db, rootSource: readConfig(stage.flags, {}).rootKey, egress: nowhere, now: Date.now, localRoot: '', journalDir: '' })
+  const vault = createVault({
+    db,
+    rootSource: readConfig(stage.flags, {}).rootKey,
+    egress: nowhere,
+    now: Date.now,
+    localRoot: '',
+    journalDir: '',
+  })
   try {
     await vault.keeping.unlock()
     for (let n = 0; n < count; n += BATCH)

@@ -85,6 +85,8 @@ export const PROMISES = {
   'oauth.delete': 'Deleting ends the tokens at the provider, and destroys the secret either way.',
   'oauth.revoke-shared': 'Deleting one connection does not end the consent that another lives by.',
   'oauth.app-secret': 'A client secret is changed with two of them live.',
+  'oauth.deployment-app': 'An app of the deployment serves every workspace, and nobody sees its secret.',
+  'oauth.public-url': 'The redirect address is the configured one, whatever a request says.',
   'oauth.token-hosts': 'Tokens go to hosts of their provider or their app only, whoever writes the config.',
   'oauth.canary': 'No code, verifier, state, token or client secret is in any byte that is stored, logged or answered.',
   'scopes.decide': 'Granted scopes decide which tools work, before anything is sent.',

@@ -168,7 +168,7 @@ export function createConnect(deps: {
     if (!(await deps.stands(scope, { userId: ticket.u, actor: ticket.a }))) return failed('not_allowed')
     const mark = browser ?? randomBytes(32).toString('base64url')
     const { url, stateHash } = vault.oauth.link.redirect({
-      server: app.server,
+      at: app.server.authorization,
       clientId: app.client.id,
       redirectUri: deps.redirectUri(),
       scopes: ticket.scopes,

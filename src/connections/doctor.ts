@@ -151,7 +151,7 @@ export function createDoctor(deps: {
         finding(
           'token_endpoint',
           'problem',
-          `${new URL(server.token).host}: ${seen}`,
+          seen,
           'Look at the network, the proxy and the endpoint. Private hosts: --allow-private host:port.',
         ),
       )

@@ -94,18 +94,22 @@ export function signInPages<E extends Env>(
     const it = await signIn.look(ticket)
     return 'kind' in it ? ended(it) : send(invitationPage(it, ticket))
   })
-  app.post('/v1/oauth/start', bodyLimit({ maxSize: MAX_FORM }), async (c) => {
-    // Another site must not press our button: whoever goes on has read who asks (Fetch Metadata; the Origin for older browsers).
-    const site = c.req.header('sec-fetch-site')
-    const origin = c.req.header('origin')
-    const ours = origin === undefined || origin === publicUrl() || URL.parse(origin)?.host === c.req.header('host')
-    if (!ours || (site !== undefined && site !== 'same-origin')) return ended(signIn.refuse('not_our_page'))
-    const form = await c.req.parseBody()
-    const it = await signIn.begin(typeof form.ticket === 'string' ? form.ticket : '', getCookie(c, cookie) ?? null)
-    if ('kind' in it) return ended(it)
-    // Lax: the provider sends the browser back by a link, and that is the one foreign request that may carry it.
-    setCookie(c, cookie, it.browser, { path: '/', httpOnly: true, sameSite: 'Lax', secure, maxAge: MARK_S })
-    return c.redirect(it.url, 303)
-  })
+  app.post(
+    '/v1/oauth/start',
+    bodyLimit({ maxSize: MAX_FORM, onError: () => send(endingPage(signIn.refuse('malformed')), 413) }),
+    async (c) => {
+      // Another site must not press our button: whoever goes on has read who asks (Fetch Metadata; the Origin for older browsers).
+      const site = c.req.header('sec-fetch-site')
+      const origin = c.req.header('origin')
+      const ours = origin === undefined || origin === publicUrl() || URL.parse(origin)?.host === c.req.header('host')
+      if (!ours || (site !== undefined && site !== 'same-origin')) return ended(signIn.refuse('not_our_page'))
+      const form = await c.req.parseBody()
+      const it = await signIn.begin(typeof form.ticket === 'string' ? form.ticket : '', getCookie(c, cookie) ?? null)
+      if ('kind' in it) return ended(it)
+      // Lax: the provider sends the browser back by a link, and that is the one foreign request that may carry it.
+      setCookie(c, cookie, it.browser, { path: '/', httpOnly: true, sameSite: 'Lax', secure, maxAge: MARK_S })
+      return c.redirect(it.url, 303)
+    },
+  )
   app.get('/v1/oauth/callback', async (c) => ended(await signIn.finish(new URL(c.req.url).searchParams, getCookie(c, cookie) ?? null)))
 }

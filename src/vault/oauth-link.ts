@@ -1,6 +1,5 @@
 /** Links to a provider's page and back: signed tickets, the state, and what follows from it under a key of ours. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { OAuthServer } from './oauth.ts'
 import type { Room } from './room.ts'
 import { reveal, type Secret } from './secret.ts'
 
@@ -40,7 +39,8 @@ export function createLink({ room, now }: { room: Pick<Room, 'ring'>; now: () =>
 
     /** The provider's page, with a new state in its address (RFC 6749 §4.1.1, RFC 7636 §4.3, OpenID Connect Core §3.1.2.1). */
     redirect(ask: {
-      server: OAuthServer
+      /** The provider's authorization endpoint. */
+      at: string
       clientId: string
       redirectUri: string
       scopes: readonly string[]
@@ -49,7 +49,7 @@ export function createLink({ room, now }: { room: Pick<Room, 'ring'>; now: () =>
       nonce: boolean
     }): { url: string; stateHash: Buffer } {
       const state = randomBytes(32).toString('base64url')
-      const url = new URL(ask.server.authorization)
+      const url = new URL(ask.at)
       const add = (name: string, value: string) => url.searchParams.set(name, value)
       for (const [name, value] of Object.entries(ask.params)) add(name, value)
       add('response_type', 'code')
