@@ -120,6 +120,7 @@ export const PROMISES = {
   'renew.lifetimes': 'Missing, odd and huge lifetimes are understood.',
   'renew.keeps-refresh-token': 'A refresh token is never replaced by none.',
   'renew.hard-ends': 'People are warned before the end that no renewal moves.',
+  'renew.clock': 'A clock that jumps makes no storm and loses nothing.',
   'renew.epoch': 'A restored or copied database does not spend rotating tokens before an operator confirms.',
   'renew.machines': 'Client credentials are minted again by themselves.',
   'renew.service-account': 'Service accounts sign for themselves, and their key file goes nowhere.',

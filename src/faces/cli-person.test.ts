@@ -19,12 +19,18 @@ const templates = {
   items: [
     {
       provider: 'github',
+      display_name: 'GitHub',
+      about: 'Repositories.',
+      auth_kind: 'api_key',
+      docs: 'https://docs.github.com',
+      sign_in: null,
       services: [
         {
           slug: 'api_key',
+          title: 'API key',
           fields: [
-            { name: 'username', label: 'User', secret: false, required: false, hint: '' },
-            { name: 'api_key', label: 'Access token', secret: true, required: true, hint: 'Settings' },
+            { name: 'username', label: 'User', secret: false, required: false, hint: '', format: null },
+            { name: 'api_key', label: 'Access token', secret: true, required: true, hint: 'Settings', format: null },
           ],
         },
       ],

@@ -7,49 +7,6 @@ const credentials = z
   .record(z.string().max(100), secretField('a credential field; write-only'))
   .describe('see GET /v1/connections/templates for the fields of each provider')
 
-export const templates = operation({
-  name: 'connections.templates',
-  http: 'GET /v1/connections/templates',
-  about: 'What can be connected, and which fields each credential has.',
-  scope: 'connection:read',
-  role: 'project_viewer',
-  effect: 'read',
-  audit: { none: 'the same for everybody' },
-  input: z.strictObject({}),
-  output: z.object({ items: z.array(json) }),
-  run: async ({ connections }) => ({
-    items: [...connections.connectors.values()]
-      .filter((c) => c.auth.kind === 'api_key' || c.auth.kind === 'dsn')
-      .map((c) => {
-        const fieldsOf = (
-          fields: readonly {
-            name: string
-            label: string
-            secret: boolean
-            required: boolean
-            hint: string
-            format?: { pattern: RegExp }
-          }[],
-        ) =>
-          fields.map((f) => ({
-            name: f.name,
-            label: f.label,
-            secret: f.secret,
-            required: f.required,
-            hint: f.hint,
-            format: f.format?.pattern.source ?? null,
-          }))
-        const services =
-          c.auth.kind === 'api_key'
-            ? Object.entries(c.auth.services).map(([slug, s]) => ({ slug, title: s.title, fields: fieldsOf(s.fields) }))
-            : c.auth.kind === 'dsn'
-              ? [{ slug: 'dsn', title: 'Connection string', fields: fieldsOf(c.auth.fields) }]
-              : []
-        return { provider: c.slug, display_name: c.title, about: c.about, auth_kind: c.auth.kind, docs: c.docs, services }
-      }),
-  }),
-})
-
 export const list = operation({
   name: 'connections.list',
   http: 'GET /v1/connections',

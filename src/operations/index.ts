@@ -8,6 +8,7 @@ import * as oauth from './oauth.ts'
 import * as oauthApps from './oauth-apps.ts'
 import type { AnyOperation } from './operation.ts'
 import * as runs from './runs.ts'
+import { templates } from './templates.ts'
 import * as tools from './tools.ts'
 import * as vault from './vault.ts'
 import * as wiring from './wiring.ts'
@@ -24,7 +25,7 @@ const all = [
   access.revokePat,
   access.listAudit,
   access.verify,
-  connections.templates,
+  templates,
   connections.list,
   connections.create,
   connections.get,

@@ -321,6 +321,28 @@ describe('the provider', () => {
   })
 })
 
+describe('the clock', () => {
+  it('[renew.clock] that jumps makes no storm, and what it has got wrong is mended by the first 401', async () => {
+    const ids = [await s.connect(one, 'a'), await s.connect(one, 'b')]
+    for (const id of ids) expect(await one.call(id)).toBe('200')
+    s.acme.requests.length = 0
+    s.tick(-10 * 60_000)
+    for (const id of ids) expect(await one.call(id)).toBe('200')
+    await one.connections.oauth.keeper.round()
+    expect(outcomes()).toEqual([])
+    s.tick(90 * 24 * HOUR)
+    for (let i = 0; i < 5; i++) expect(await one.call(ids[0]!)).toBe('200')
+    await one.connections.oauth.keeper.round()
+    expect(outcomes()).toEqual(['ok', 'ok'])
+    // Back again, the token seems to live for three months; it does not.
+    s.tick(-90 * 24 * HOUR)
+    s.acme.endAccess()
+    for (const id of ids) expect(await one.call(id)).toBe('200')
+    expect(outcomes()).toEqual(Array(4).fill('ok'))
+    for (const id of ids) expect(await one.status(id)).toBe('active')
+  })
+})
+
 describe('the database', () => {
   it('[renew.database-away] away before the intent: the refresh token is not spent', async () => {
     const away = severed(s.db)

@@ -186,6 +186,29 @@ describe('one Google account', () => {
   })
 })
 
+it('templates and catalogue say what can be connected, and how', async () => {
+  const { items } = await rt.ok('GET', '/v1/connections/templates')
+  const of = (provider: string) => items.find((t: { provider: string }) => t.provider === provider)
+  expect(of('google').sign_in.services.map((s: { slug: string }) => s.slug)).toEqual([
+    'gmail',
+    'google-drive',
+    'google-sheets',
+    'google-calendar',
+  ])
+  expect(of('google').services.map((s: { slug: string }) => s.slug)).toEqual(['service_account'])
+  expect(of('linkedin').services.map((s: { slug: string }) => s.slug)).toEqual(['refresh_token', 'access_token'])
+  expect(of('github')).toMatchObject({ auth_kind: 'api_key', sign_in: null })
+  expect(of('gmail')).toBeUndefined()
+  const catalog = (await rt.ok('GET', '/v1/mcp/platform-catalog')).items as { slug: string; provider: string | null; tools: unknown[] }[]
+  expect(Object.fromEntries(catalog.filter((c) => c.provider).map((c) => [c.slug, c.tools.length]))).toEqual({
+    gmail: 4,
+    'google-calendar': 9,
+    'google-drive': 15,
+    'google-sheets': 20,
+    linkedin: 9,
+  })
+})
+
 describe('by hand', () => {
   it('[renew.service-account] a service account signs for itself, as whom it should, and is minted again by itself', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
