@@ -109,6 +109,18 @@ create table installation (
   held_reason text
 );
 
+-- Of the server and of the database in it. Where a role may not ask for the server's, the database's own number has to do.
+create function database_identity() returns text language plpgsql stable as $$
+declare v_system text;
+begin
+  begin
+    select system_identifier::text into v_system from pg_control_system();
+  exception when insufficient_privilege then
+    v_system := 'unknown';
+  end;
+  return v_system || '/' || (select oid::text from pg_database where datname = current_database());
+end $$;
+
 do $$
 declare t text;
 begin

@@ -180,6 +180,8 @@ export function createConnections(
       await db.tx(scope, async (tx) => {
         const before = await rows.get(tx, id)
         if (!before || before.status === 'reconnect' || before.status === 'disabled') return
+        // A grant that was renewed a moment ago lives: one API's no is not the end of an account that others use.
+        if (reason === 'key_rejected' && (await oauth.tokenRefused(tx, scope, id, version))) return
         const row = await rows.judge(tx, id, version, { status: 'reconnect', status_reason: reason, status_since: new Date(now()) })
         if (!row) return
         await event(tx, scope, id, 'reconnect_required', { reason, credential_version: version })

@@ -14,10 +14,7 @@ const FACTS = sql.raw('identity, beat, held_since, held_reason')
 export const installation = {
   /** Of the server and of the database in it: another one after a dump was restored, the same after a restart. */
   identity: async (tx: Tx): Promise<string> =>
-    (await tx.first<{ identity: string }>(
-      raw(sql`select (select system_identifier::text from pg_control_system()) || '/' || oid::text as identity
-        from pg_database where datname = current_database()`),
-    ))!.identity,
+    (await tx.first<{ identity: string }>(raw(sql`select database_identity() as identity`)))!.identity,
   found: async (tx: Tx, identity: string): Promise<InstallationRow> => {
     await tx.run(raw(sql`insert into installation (identity) values (${identity}) on conflict do nothing`))
     return (await tx.first<InstallationRow>(raw(sql`select ${FACTS} from installation`)))!

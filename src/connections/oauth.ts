@@ -226,6 +226,17 @@ export function createOAuthConnections(
       return on
     },
 
+    /** An API refuses a token that its provider renews: written down once for each version. false: nobody renews this one. */
+    async tokenRefused(tx: Tx, scope: Scope, id: string, version: number): Promise<boolean> {
+      const grant = await grants.get(tx, id)
+      if (!grant?.renewable) return false
+      const problem = `token_refused_${version}`
+      if (grant.last_problem === problem) return true
+      await grants.update(tx, id, { last_problem: problem })
+      await event(tx, scope, id, 'token_refused', { credential_version: version })
+      return true
+    },
+
     /** A renewal now, whatever the dates say: for a check that somebody asked for. */
     async renewNow(scope: Scope, id: string, ask?: Partial<Ask>): Promise<Standing> {
       const before = await standing(scope, id)

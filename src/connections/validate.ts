@@ -141,7 +141,7 @@ export function createValidation(deps: {
     return {
       result,
       write: async (tx) => {
-        const verdict = judgement(row, problem)
+        const verdict = judgement(row, problem, it.grant?.renewable === true)
         await rows.judge(tx, id, row.credential_version, {
           last_validated_at: new Date(now()),
           ...(checked
@@ -166,11 +166,13 @@ export function createValidation(deps: {
 }
 
 /** What a validation says about the status; null leaves it as it is (nobody answered, so nothing was learnt). */
-function judgement(row: ConnectionRow, problem: Fault | null): { status: Status; reason: string | null } | null {
+function judgement(row: ConnectionRow, problem: Fault | null, renews: boolean): { status: Status; reason: string | null } | null {
   if (row.status === 'disabled') return null
   // A renewal on the way may have found out more than its fault tells.
   if (problem?.code === 'CONNECTION_RECONNECT_REQUIRED') return null
   if (problem === null) return row.status === 'needs_scopes' ? null : { status: 'active', reason: null }
+  // Renewed on the way and refused all the same: the grant lives, and this API has another reason.
+  if (problem.code === 'CREDENTIAL_REJECTED' && renews) return null
   if (problem.code === 'CREDENTIAL_REJECTED') return { status: 'reconnect', reason: 'key_rejected' }
   if (problem.code === 'UNDECRYPTABLE') return { status: 'reconnect', reason: 'undecryptable' }
   // A right that the account itself lacks says nothing of the connection.

@@ -300,6 +300,10 @@ describe('the provider', () => {
     s.tick(2_000)
     expect(await one.call(id)).toBe('401')
     expect(outcomes()).toEqual(['ok'])
+    // As the tool says then: refused. The grant was renewed a moment ago, so it is not given up; that is written down once.
+    for (let i = 0; i < 3; i++) await one.connections.rejected(s.scope, id, 3, 'key_rejected')
+    expect(await one.status(id)).toBe('active')
+    expect(await one.events(id)).toEqual(['created', 'refreshed', 'refreshed', 'token_refused'])
   })
 
   it('[renew.client-refused] that refuses our client: the operator is told once, users are not, and one asks for all', async () => {
