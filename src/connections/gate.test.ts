@@ -77,6 +77,15 @@ describe('the gate', () => {
     expect(await g.try(answered)).toBe('in')
   })
 
+  it('what was not asked says nothing of the provider', async () => {
+    const g = gate()
+    for (let i = 0; i < 5; i++) {
+      await g.try(failed())
+      await g.try({ kind: 'unasked' }).catch(() => undefined)
+    }
+    await expect(g.try(answered)).rejects.toMatchObject({ code: 'UPSTREAM_ERROR' })
+  })
+
   it('knows one provider from another, and survives work that throws', async () => {
     const g = gate()
     for (let i = 0; i < 5; i++) await g.try(failed())

@@ -24,7 +24,8 @@ interface Lane {
   probing: boolean
 }
 
-export type Ended = { kind: 'answered' } | { kind: 'failed'; retryAfterS: number | null }
+/** `unasked`: it turned out that there was nothing to ask, which says nothing of the provider. */
+export type Ended = { kind: 'answered' } | { kind: 'unasked' } | { kind: 'failed'; retryAfterS: number | null }
 
 export function createGate(deps: { now: () => number; random: () => number }) {
   const lanes = new Map<string, Lane>()
@@ -58,7 +59,7 @@ export function createGate(deps: { now: () => number; random: () => number }) {
         lane.probing = probe
         const { result, ended } = await work()
         if (ended.kind === 'answered') lane.failures = 0
-        else {
+        else if (ended.kind === 'failed') {
           lane.failures++
           const asked = Math.min(LONGEST_OPEN_MS, (ended.retryAfterS ?? 0) * 1000)
           const own = lane.failures >= FAILURES_TO_OPEN ? OPEN_MS * (0.5 + deps.random() / 2) : 0

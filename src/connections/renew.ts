@@ -87,12 +87,14 @@ export function createRenewals(deps: {
   async function once(scope: Scope, id: string, ask: Ask): Promise<void> {
     const before = await look(scope, id)
     if (!before || before.row.credential_version !== ask.version || !before.grant.renewable) return
+    const { next_try_at: next } = before.grant
+    if (next !== null && next.getTime() > now()) return deps.forget(id) // its pause is not over
     vault.mustBeOpen() // else the intent would be written for nothing
     const means = await deps.meansOf(before.row, before.grant).catch((error) => homeless(scope, before.row, error))
     const key = new URL(means.server.token).origin
     const taken = await deps.gate.pass(key, ask.urgent, async () => {
       const it = await take(scope, before.row, before.grant, means)
-      if (it === null) return { result: false, ended: { kind: 'answered' as const } }
+      if (it === null) return { result: false, ended: { kind: 'unasked' as const } }
       const heard = await renewNow(scope, before.row, it, means, ask).catch((error) => broken(scope, it, error))
       const passing = !heard.ok && (heard.why === 'unreachable' || heard.why === 'transient')
       return { result: true, ended: passing ? { kind: 'failed' as const, retryAfterS: heard.retryAfterS } : { kind: 'answered' as const } }
