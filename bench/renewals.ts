@@ -109,10 +109,14 @@ async function withinProcess(scene: Scene): Promise<Figure[]> {
   }
 }
 
-/** By turns for each connection: the token request alone, the call that must renew first, and the same call again. */
+/** Intent, answer and outcome are each durable before the next step. */
+const COMMITS = 3
+
+/** By turns for each connection: the token request alone, the call that must renew first, the same call again, and a commit by itself. */
 async function addedToACall(scene: Scene, instances: string[], tool: (instanceId: string) => Promise<unknown>): Promise<Figure[]> {
   const { url, ...init } = tokenRequest(scene)
-  const took = { request: [] as number[], ended: [] as number[], plain: [] as number[] }
+  const took = { request: [] as number[], ended: [] as number[], plain: [] as number[], commit: [] as number[] }
+  await scene.sql('create table bench_commits as select 0 as n')
   const timed = async (into: number[], work: () => Promise<unknown>) => {
     const began = performance.now()
     await work()
@@ -126,23 +130,20 @@ async function addedToACall(scene: Scene, instances: string[], tool: (instanceId
       await timed(took.request, async () => (await fetch(url, init)).json())
       await timed(took.ended, () => tool(instance))
       await timed(took.plain, () => tool(instance))
+      await timed(took.commit, () => scene.sql('update bench_commits set n = n + 1'))
     }
     if (round < 0) for (const way of Object.values(took)) way.length = 0
   }
   const { askedTimes, odd } = await scene.books()
   if (askedTimes[rounds + 1] !== instances.length || odd.length > 0)
     throw new Error(`not one renewal for each call whose token had ended: ${JSON.stringify({ askedTimes, odd })}`)
-  const at = (q: number) => ({ floor: quantile(took.request, q) + quantile(took.plain, q), ended: quantile(took.ended, q) })
-  const figure = (name: string, { floor, ended }: ReturnType<typeof at>): Figure => ({
-    part: 'g',
-    name,
-    value: ended - floor,
-    unit: 'ms',
-    floor: { name: 'the token request and the call, each by itself', value: floor },
+  const at = (q: number) => ({
+    value: quantile(took.ended, q) - quantile(took.request, q) - quantile(took.plain, q),
+    floor: { name: `${COMMITS} commits of a row, one after the other`, value: COMMITS * quantile(took.commit, q) },
   })
   return [
-    { ...figure('a renewal before a call, added to both', at(0.5)), target: { most: 5 } },
-    figure('the same, p95 less p95 of both', at(0.95)),
+    { part: 'g', name: 'a renewal before a call, beside call and token request', unit: 'ms', target: { most: 5 }, ...at(0.5) },
+    { part: 'g', name: 'the same, p95 less p95 of both', unit: 'ms', ...at(0.95) },
   ]
 }
 
