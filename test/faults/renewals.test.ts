@@ -111,9 +111,10 @@ const POINTS = [
 /** The only point at which an answer exists that is nowhere durable. */
 const LOST_AT = 'vault.renew.after_answer'
 const PROVIDERS = {
-  strict: { habits: {}, facts: {} },
-  'with a grace period': { habits: { grace: true }, facts: {} },
-  'that does not rotate': { habits: { rotates: false }, facts: { rotates: 'never' as const } },
+  // A public client: nothing but the lease keeps a late one from sending.
+  strict: { habits: {}, facts: { clientAuth: 'none' as const } },
+  'with a grace period': { habits: { grace: true }, facts: { clientAuth: 'none' as const } },
+  'that does not rotate': { habits: { rotates: false }, facts: { clientAuth: 'none' as const, rotates: 'never' as const } },
 }
 
 describe.each(Object.keys(PROVIDERS) as (keyof typeof PROVIDERS)[])('at a provider %s', (kind) => {
@@ -216,6 +217,40 @@ describe.each(Object.keys(PROVIDERS) as (keyof typeof PROVIDERS)[])('at a provid
   })
 })
 
+it('[renew.frozen] bad news of whoever was overtaken is not written either', async () => {
+  const wakes = Promise.withResolvers<void>()
+  const reached = Promise.withResolvers<void>()
+  let armed = false
+  const sleeper = await s.process({
+    owner: 'exec_sleeper',
+    fault: (at) => {
+      if (at !== 'connections.renew.before_commit' || !armed) return
+      armed = false
+      reached.resolve()
+      return wakes.promise
+    },
+  })
+  const id = await ended(sleeper)
+  armed = true
+  s.acme.mishaps.push({ kind: 'answer', status: 400, body: { error: 'invalid_grant' } }, { kind: 'held' })
+  const late = sleeper.call(id)
+  await reached.promise
+  await leaseRunsOut()
+  // The other one is in the middle of a renewal of the very same version.
+  await s.db.everyTenant('what was kept is lost', (tx) => tx.run(statement("delete from sealed where field = 'answer'")))
+  const arrived = s.acme.arrived()
+  const call = one.call(id)
+  await arrived
+  wakes.resolve()
+  await Promise.race([late, new Promise((go) => setImmediate(go))])
+  await sleeper.connections.oauth.end()
+  expect(await one.status(id)).toBe('active')
+  s.acme.release()
+  expect(await call).toBe('200')
+  expect(await one.events(id)).toEqual(['created', 'refreshed', 'refreshed'])
+  await late
+})
+
 describe('the provider', () => {
   const busy: [string, Mishap][] = [
     ['500', { kind: 'answer', status: 500, body: { error: 'server_error' } }],
@@ -296,14 +331,19 @@ describe('the provider', () => {
     expect(await one.call(id)).toBe('200')
     expect(s.acme.calls.map((c) => c.status)).toEqual([401, 200])
     expect(outcomes()).toEqual(['ok'])
+    // Many that come back with a 401 at once are served by the one renewal.
+    s.acme.endAccess()
+    s.tick(600_000)
+    expect(new Set(await Promise.all(Array.from({ length: 20 }, () => one.call(id))))).toEqual(new Set(['200']))
+    expect(outcomes()).toEqual(['ok', 'ok'])
     s.acme.endAccess()
     s.tick(2_000)
     expect(await one.call(id)).toBe('401')
-    expect(outcomes()).toEqual(['ok'])
+    expect(outcomes()).toEqual(['ok', 'ok'])
     // As the tool says then: refused. The grant was renewed a moment ago, so it is not given up; that is written down once.
-    for (let i = 0; i < 3; i++) await one.connections.rejected(s.scope, id, 3, 'key_rejected')
+    for (let i = 0; i < 3; i++) await one.connections.rejected(s.scope, id, 4, 'key_rejected')
     expect(await one.status(id)).toBe('active')
-    expect(await one.events(id)).toEqual(['created', 'refreshed', 'refreshed', 'token_refused'])
+    expect(await one.events(id)).toEqual(['created', 'refreshed', 'refreshed', 'refreshed', 'token_refused'])
   })
 
   it('[renew.client-refused] that refuses our client: the operator is told once, users are not, and one asks for all', async () => {

@@ -10,13 +10,16 @@ import { rowCounts } from './tenants.ts'
 let rt: TestRuntime
 let github: Stub
 let instance = ''
+let bound = ''
 let workflow = ''
 
 beforeAll(async () => {
   github = await startGithub()
   rt = await runtime({ allowPrivate: [github.url] })
-  instance = (await connected(rt, { provider: 'github', credentials: { api_key: tokens.classic }, config: { api_base: github.url } }))
-    .instance
+  const made = await connected(rt, { provider: 'github', credentials: { api_key: tokens.classic }, config: { api_base: github.url } })
+  instance = made.instance
+  bound = made.connection
+  await rt.ok('PUT', '/v1/oauth-apps/google', { client_id: 'x' })
   workflow = await published(rt, 'Fine', [{ id: 'a', instance_id: instance, tool_name: 'get_user', tool_args: { username: 'octocat' } }])
 })
 afterAll(async () => {
@@ -58,6 +61,7 @@ type Case = [
   says?: RegExp,
   headers?: Record<string, string>,
 ]
+const app = { provider: 'oauth2', client_id: 'x', authorization_endpoint: 'https://id.example/a', token_endpoint: 'https://id.example/t' }
 const CASES: Case[] = [
   ['an unknown provider', 'POST', '/v1/connections', { ...connection, provider: 'gitlob' }, 400, 'INVALID_INPUT', /gitlob/],
   ['an unknown service', 'POST', '/v1/connections', { ...connection, provider: 'http', service: 'magic' }, 400, 'INVALID_INPUT', /magic/],
@@ -206,6 +210,80 @@ const CASES: Case[] = [
     'INVALID_INPUT',
     /api_bass/,
   ],
+  ['an app with an odd name', 'PUT', '/v1/oauth-apps/My%20App', app, 400, 'INVALID_INPUT', /slug: lower-case/],
+  ['an app of a provider that is not there', 'PUT', '/v1/oauth-apps/x', { ...app, provider: 'gooogle' }, 400, 'INVALID_INPUT', /gooogle/],
+  [
+    'an app without an address',
+    'PUT',
+    '/v1/oauth-apps/x',
+    { provider: 'oauth2', client_id: 'x' },
+    400,
+    'INVALID_INPUT',
+    /authorization_endpoint/,
+  ],
+  [
+    'an app at an address that is none',
+    'PUT',
+    '/v1/oauth-apps/x',
+    { ...app, token_endpoint: 'file:///etc/passwd' },
+    400,
+    'INVALID_INPUT',
+    /token_endpoint/,
+  ],
+  [
+    'an app whose issuer is the metadata address',
+    'PUT',
+    '/v1/oauth-apps/x',
+    { provider: 'oauth2', client_id: 'x', issuer: 'http://169.254.169.254' },
+    422,
+    'EGRESS_BLOCKED',
+    /169\.254\.169\.254/,
+  ],
+  ['an app without its client', 'PUT', '/v1/oauth-apps/x', { provider: 'oauth2' }, 400, 'INVALID_INPUT', /client_id: is missing/],
+  ['an app that is not there', 'GET', '/v1/oauth-apps/none', undefined, 404, 'NOT_FOUND', /none/],
+  ['the end of an app that is not there', 'DELETE', '/v1/oauth-apps/none', undefined, 404, 'NOT_FOUND', /none/],
+  ['a link of an app that is not there', 'POST', '/v1/connections/oauth/none/authorize', {}, 404, 'NOT_FOUND', /none/],
+  [
+    'a link for a service that is not there',
+    'POST',
+    '/v1/connections/oauth/google/authorize',
+    { services: ['gmale'] },
+    400,
+    'INVALID_INPUT',
+    /gmale/,
+  ],
+  ['a link for a scope that is two', 'POST', '/v1/connections/oauth/google/authorize', { scopes: ['a b'] }, 400, 'INVALID_INPUT', /scope/],
+  [
+    'a link that leads elsewhere afterwards',
+    'POST',
+    '/v1/connections/oauth/google/authorize',
+    { return_to: '//evil.example' },
+    400,
+    'INVALID_INPUT',
+    /return_to/,
+  ],
+  ['reconnecting nobody', 'POST', '/v1/connections/conn_none/reconnect', {}, 404, 'NOT_FOUND', /conn_none/],
+  [
+    'reconnecting what nobody signed in to',
+    'POST',
+    '/v1/connections/CONNECTION/reconnect',
+    {},
+    400,
+    'INVALID_INPUT',
+    /not connected by signing in/,
+  ],
+  [
+    'services of what is no account',
+    'PATCH',
+    '/v1/connections/google/accounts/CONNECTION/services',
+    { services: ['gmail'] },
+    400,
+    'INVALID_INPUT',
+    /not connected by signing in/,
+  ],
+  ['a sign-in that was never begun', 'GET', '/v1/oauth/attempts/oatt_none', undefined, 404, 'NOT_FOUND', /oatt_none/],
+  ['an original that is none', 'POST', '/v1/oauth/confirm-original', { confirm: true }, 409, 'CONFLICT', /no renewals are held/],
+  ['an original by mistake', 'POST', '/v1/oauth/confirm-original', { confirm: false }, 400, 'INVALID_INPUT', /confirm/],
   ['an unknown scope', 'POST', '/v1/pats', { display_name: 'x', scopes: ['everything'] }, 400, 'INVALID_INPUT', /scopes/],
   ['a limit of 0', 'GET', '/v1/connections?limit=0', undefined, 400, 'INVALID_INPUT', /limit/],
   ['a limit of 201', 'GET', '/v1/runs?limit=201', undefined, 400, 'INVALID_INPUT', /limit/],
@@ -266,7 +344,7 @@ const CASES: Case[] = [
 describe('requests that are refused', () => {
   it.each(CASES)('[api.refusals] %s', async (_name, method, path, body, status, code, says, headers) => {
     await leavesNothing(async () => {
-      const answer = await rt.api(method, path.replace('INSTANCE', instance), body, headers)
+      const answer = await rt.api(method, path.replace('INSTANCE', instance).replace('CONNECTION', bound), body, headers)
       refused(answer, status, code)
       if (says) expect(answer.body.error).toMatch(says)
       if (status === 401) expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/)
