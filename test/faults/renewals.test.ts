@@ -346,6 +346,19 @@ describe('the provider', () => {
     expect(await one.events(id)).toEqual(['created', 'refreshed', 'refreshed', 'refreshed', 'token_refused'])
   })
 
+  it('[renew.forced-once] a 401 on a token that somebody else has renewed meanwhile takes the new one, and asks for none', async () => {
+    const two = await s.process()
+    const id = await s.connect(one)
+    expect([await one.call(id), await two.call(id)]).toEqual(['200', '200'])
+    s.acme.endAccess()
+    s.acme.requests.length = 0
+    expect(await one.call(id)).toBe('200')
+    const before = s.acme.calls.length
+    expect(await two.call(id)).toBe('200')
+    expect(s.acme.calls.slice(before).map((c) => c.status)).toEqual([401, 200])
+    expect(outcomes()).toEqual(['ok'])
+  })
+
   it('[renew.client-refused] that refuses our client: the operator is told once, users are not, and one asks for all', async () => {
     const ids = [await s.connect(one, 'a'), await s.connect(one, 'b')]
     for (const id of ids) expect(await one.call(id)).toBe('200')
