@@ -138,8 +138,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       owner,
       eventsTo: config.eventsTo,
       stands: standsBy(access),
-      audit: async (tx, scope, actor, action, target, details) =>
-        void appendAudit(tx, scope, new Date(now()), { actor, action, target, outcome: 'done', details }),
+      audit: async (tx, scope, act) => void appendAudit(tx, scope, new Date(now()), act),
       trouble: (error) => log.warn({ problem: (error as Error).message }, 'looking after connections met trouble'),
       now,
       random,

@@ -22,3 +22,10 @@ export function newId(prefix: string, nowMs: number = Date.now()): string {
   }
   return `${prefix}_${text}`
 }
+
+/** The millisecond in which an id was made; NaN for what is none. */
+export function timeOf(id: string): number {
+  const text = id.slice(id.indexOf('_') + 1, id.indexOf('_') + 11)
+  if (!/^[0-9a-hjkmnp-tv-z]{10}$/.test(text)) return Number.NaN
+  return [...text].reduce((ms, char) => ms * 32 + CROCKFORD.indexOf(char), 0)
+}

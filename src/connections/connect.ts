@@ -2,9 +2,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Db, Scope } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
-import { newId } from '../base/ids.ts'
+import { newId, timeOf } from '../base/ids.ts'
 import type { Lending, Secret } from '../vault/index.ts'
 import type { App, Apps } from './apps.ts'
+import type { Act } from './audit.ts'
 import { type AttemptRow, attempts, type Wish } from './attempt-rows.ts'
 import { type Ending, failed } from './ending.ts'
 import { grants } from './grant-rows.ts'
@@ -67,7 +68,7 @@ export function createConnect(deps: {
   /** Whether whoever asked for the link may still do so. */
   stands: (scope: Scope, asker: Asker) => Promise<boolean>
   /** Writes an audit entry of a refused or finished sign-in. */
-  note: (scope: Scope, actor: string, action: string, target: string | null, details: Record<string, unknown>) => Promise<void>
+  note: (scope: Scope, act: Act) => Promise<void>
   now: () => number
 }) {
   const { db, vault, now } = deps
@@ -196,26 +197,36 @@ export function createConnect(deps: {
   }
 
   /** The provider has sent the browser back. */
-  async function finish(callback: Callback, browser: string | null): Promise<Ending> {
+  async function finish(callback: Callback, browser: string | null, requestId?: string): Promise<Ending> {
     if (!callback.state || !(callback.code || callback.error)) return failed('malformed')
     const stateHash = vault.oauth.link.stateHash(callback.state)
     // Spent before anything else, so that it can be tried once only, by whoever it is (the tenant is not known before).
     const attempt = await db.everyTenant('a state says which tenant it belongs to', (tx) => attempts.spend(tx, stateHash, new Date(now())))
     if (!attempt) return failed('link_unknown')
     const scope = { workspace: attempt.workspace_id, project: attempt.project_id }
-    const ending = await settle(scope, attempt, callback, browser).catch((error: unknown) => troubled(error, attempt))
+    const ending = await settle(scope, attempt, callback, browser, requestId).catch((error: unknown) => troubled(error, attempt))
     await db.tx(scope, (tx) =>
       attempts.settle(tx, attempt.id, { kind: ending.kind, ok: ending.ok, connection_id: ending.connectionId, notes: ending.notes }),
     )
     if (!ending.ok)
-      await deps.note(scope, attempt.actor, 'connection.sign_in_refused', attempt.ask.connection_id, {
-        kind: ending.kind,
-        app: attempt.ask.slug,
+      await deps.note(scope, {
+        actor: attempt.actor,
+        action: 'connection.sign_in_refused',
+        target: attempt.ask.connection_id,
+        outcome: 'refused',
+        details: { kind: ending.kind, app: attempt.ask.slug },
+        requestId,
       })
     return ending
   }
 
-  async function settle(scope: Scope, attempt: AttemptRow, callback: Callback, browser: string | null): Promise<Ending> {
+  async function settle(
+    scope: Scope,
+    attempt: AttemptRow,
+    callback: Callback,
+    browser: string | null,
+    requestId?: string,
+  ): Promise<Ending> {
     const { ask } = attempt
     if (browser === null || !hashOf(browser).equals(attempt.browser_hash)) return failed('other_browser')
     if (attempt.expires_at.getTime() <= now()) return failed('link_expired')
@@ -248,7 +259,7 @@ export function createConnect(deps: {
       if (obtained.why === 'transient') return failed('provider_unavailable', words, ask.return_to)
       return failed(obtained.why === 'misconfigured' ? 'app_refused' : 'exchange_failed', words, ask.return_to)
     }
-    return deps.land(scope, attempt, app, obtained, account)
+    return deps.land(scope, attempt, app, obtained, account, requestId)
   }
 
   function troubled(error: unknown, attempt: AttemptRow): Ending {
@@ -268,7 +279,10 @@ export function createConnect(deps: {
     async attempt(scope: Scope, id: string) {
       const row = await db.tx(scope, (tx) => attempts.get(tx, id))
       if (!row && !vault.oauth.link.marked(id, placeOf(scope))) fail('NOT_FOUND', `there is no sign-in ${id}`)
-      return row?.outcome ?? null
+      if (row?.outcome) return row.outcome
+      // The time that it had is over, whether it was opened or not.
+      const ends = row?.expires_at.getTime() ?? timeOf(id) + LINK_MS
+      return ends <= now() ? { kind: 'link_expired', ok: false, connection_id: null, notes: [] } : null
     },
     forgetOld: () => db.everyTenant('old sign-ins', (tx) => attempts.forget(tx, new Date(now() - 24 * 3_600_000))),
   }

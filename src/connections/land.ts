@@ -5,13 +5,21 @@ import { type Connector, missingScopes } from '../connectors/contract.ts'
 import type { Account, Lending, Obtained } from '../vault/index.ts'
 import type { App } from './apps.ts'
 import type { AttemptRow } from './attempt-rows.ts'
+import type { Audit } from './audit.ts'
 import { type Ending, failed } from './ending.ts'
 import { grants, type NewGrant } from './grant-rows.ts'
 import { datesOf, withAliases } from './outcome.ts'
 import { type ConnectionRow, rows } from './rows.ts'
 
 type Good = Extract<Obtained, { ok: true }>
-export type Land = (scope: Scope, attempt: AttemptRow, app: App, got: Good, account: Account | null) => Promise<Ending>
+export type Land = (
+  scope: Scope,
+  attempt: AttemptRow,
+  app: App,
+  got: Good,
+  account: Account | null,
+  requestId: string | undefined,
+) => Promise<Ending>
 
 /** What a person is told of tools: names, not all of them. */
 const NAMED_TOOLS = 6
@@ -22,7 +30,7 @@ export function createLand(deps: {
   connectors: ReadonlyMap<string, Connector>
   event: (tx: Tx, scope: Scope, id: string, type: string, data?: Record<string, unknown>) => Promise<unknown>
   tell: (tx: Tx, row: ConnectionRow, type: string, data?: Record<string, unknown>) => Promise<void>
-  audit: (tx: Tx, scope: Scope, actor: string, action: string, target: string, details: Record<string, unknown>) => Promise<void>
+  audit: Audit
   forget: (id: string) => void
   now: () => number
   random: () => number
@@ -40,7 +48,7 @@ export function createLand(deps: {
     })
   }
 
-  return async (scope, attempt, app, got, account) => {
+  return async (scope, attempt, app, got, account, requestId) => {
     const { ask } = attempt
     const granted = withAliases(got.facts.scopes ?? ask.scopes, app.provider.scopeAliases)
     const notes = unusable(app, ask.services, granted)
@@ -128,11 +136,13 @@ export function createLand(deps: {
       }
       const action = row ? 'connection.reconnected' : wanted ? 'connection.connected_as_other' : 'connection.connected'
       const instead = wanted && !row ? { instead_of: wanted.id } : {}
-      await deps.audit(tx, scope, attempt.actor, action, id, {
-        provider: app.provider.slug,
-        account: account?.id ?? null,
-        granted_scopes: granted,
-        ...instead,
+      await deps.audit(tx, scope, {
+        actor: attempt.actor,
+        action,
+        target: id,
+        outcome: 'done',
+        details: { provider: app.provider.slug, account: account?.id ?? null, granted_scopes: granted, ...instead },
+        requestId,
       })
       return {
         kind: row ? 'reconnected' : 'connected',

@@ -9,6 +9,7 @@ import { type ConfiguredApp, createApps } from './apps.ts'
 import { type Asker, createConnect } from './connect.ts'
 import { createDoctor } from './doctor.ts'
 import type { Epoch } from './epoch.ts'
+import type { Audit } from './audit.ts'
 import { createFresh, type Standing } from './fresh.ts'
 import { createGate } from './gate.ts'
 import { type GrantRow, grants, refusals } from './grant-rows.ts'
@@ -30,7 +31,7 @@ export interface OAuthDeps {
   owner: string
   eventsTo: Subscriber | null
   stands: (scope: Scope, asker: Asker) => Promise<boolean>
-  audit: (tx: Tx, scope: Scope, actor: string, action: string, target: string | null, details: Record<string, unknown>) => Promise<void>
+  audit: Audit
   trouble: (error: unknown) => void
   random: () => number
   wait: (ms: number) => Promise<void>
@@ -107,7 +108,14 @@ export function createOAuthConnections(
       const scope = scopeOf(row)
       await event(tx, scope, row.id, outcome.event.type, outcome.event.data)
       if (outcome.tell) await tell(tx, row, outcome.tell)
-      if (outcome.tell) await deps.audit(tx, scope, KEEPER, outcome.tell, row.id, { reason: row.status_reason })
+      if (outcome.tell)
+        await deps.audit(tx, scope, {
+          actor: KEEPER,
+          action: outcome.tell,
+          target: row.id,
+          outcome: 'done',
+          details: { reason: row.status_reason },
+        })
     },
     clientRefused,
     forget,
@@ -131,7 +139,13 @@ export function createOAuthConnections(
       await grants.update(tx, grant.connection_id, { due_at: null })
       await event(tx, scope, row.id, 'reconnect_required', { reason: 'expired' })
       await tell(tx, after, 'connection.reconnect_required')
-      await deps.audit(tx, scope, KEEPER, 'connection.reconnect_required', row.id, { reason: 'expired' })
+      await deps.audit(tx, scope, {
+        actor: KEEPER,
+        action: 'connection.reconnect_required',
+        target: row.id,
+        outcome: 'done',
+        details: { reason: 'expired' },
+      })
     })
     forget(row.id)
   }
@@ -159,7 +173,7 @@ export function createOAuthConnections(
     publicUrl: deps.publicUrl,
     redirectUri,
     stands: deps.stands,
-    note: (scope, actor, action, target, details) => db.tx(scope, (tx) => deps.audit(tx, scope, actor, action, target, details)),
+    note: (scope, act) => db.tx(scope, (tx) => deps.audit(tx, scope, act)),
     now,
   })
 

@@ -236,6 +236,10 @@ describe('words without a flag', () => {
     expect(await hint('runs', 'summary')).toContain('agentruntime workflows list shows them.')
     expect(await hint('oauth-apps', 'get')).toContain('agentruntime oauth-apps list shows them.')
     expect(await hint('oauth', 'attempt')).not.toContain('shows them')
+    // Only what stands in the path: the route of this one alone is a list, and not of names.
+    expect(await hint('connections', 'create', '--provider', 'github', '--credentials', '{}')).toMatch(
+      /needs --display-name\n(?!.*shows them)/,
+    )
     expect(await hint('connections', 'authorize')).toContain('connections authorize needs <slug>')
   })
 })

@@ -67,7 +67,7 @@ export function createHttp(deps: {
     return c.html(page.html)
   })
 
-  signInPages(app, deps.signIn, deps)
+  signInPages(app, deps.signIn, { ...deps, requestIdOf: (c) => c.get('requestId') })
 
   for (const op of deps.operations) {
     const [method, path] = op.http.split(' ') as [string, string]

@@ -1,5 +1,5 @@
 /** The pages around a provider's own: who asks for what, and how it ended. They work without scripts and show nothing that was secret. */
-import type { Env, Hono } from 'hono'
+import type { Context, Env, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { getCookie, setCookie } from 'hono/cookie'
 import { html } from 'hono/html'
@@ -71,7 +71,7 @@ const STATUS: Partial<Record<Ending['kind'], number>> = {
 export function signInPages<E extends Env>(
   app: Hono<E>,
   signIn: SignIn,
-  { secure, publicUrl }: { secure: boolean; publicUrl: () => string },
+  { secure, publicUrl, requestIdOf }: { secure: boolean; publicUrl: () => string; requestIdOf: (c: Context<E>) => string },
 ): void {
   // RFC 6265bis §4.1.3: the prefix makes browsers hold us to Secure and to this host alone.
   const cookie = secure ? '__Host-ar_sign_in' : 'ar_sign_in'
@@ -111,5 +111,7 @@ export function signInPages<E extends Env>(
       return c.redirect(it.url, 303)
     },
   )
-  app.get('/v1/oauth/callback', async (c) => ended(await signIn.finish(new URL(c.req.url).searchParams, getCookie(c, cookie) ?? null)))
+  app.get('/v1/oauth/callback', async (c) =>
+    ended(await signIn.finish(new URL(c.req.url).searchParams, getCookie(c, cookie) ?? null, requestIdOf(c))),
+  )
 }

@@ -30,7 +30,7 @@ export function createSignIn({ connections, access, db }: Rooms) {
     /** For the face that sees how a request came. */
     refuse: failed,
     begin: (ticket: string, browser: string | null) => connect.begin(ticket, browser),
-    finish(query: URLSearchParams, browser: string | null): Promise<Ending> {
+    finish(query: URLSearchParams, browser: string | null, requestId: string): Promise<Ending> {
       const code = one(query, 'code')
       const state = one(query, 'state')
       const callback: Callback = {
@@ -39,7 +39,7 @@ export function createSignIn({ connections, access, db }: Rooms) {
         iss: one(query, 'iss'),
         error: one(query, 'error'),
       }
-      return connect.finish(callback, browser)
+      return connect.finish(callback, browser, requestId)
     },
   }
 }

@@ -177,6 +177,21 @@ describe('a callback', () => {
     }
   })
 
+  it('[oauth.state-once] after its ten minutes is refused, and the attempt says so', async () => {
+    const { visitor, url, link } = await back()
+    await using db = await behindTheScenes(rt)
+    await db.rows("update oauth_attempts set expires_at = now() - interval '1 s' where id = $1", [link.attempt_id])
+    expect(await rt.ok('GET', `/v1/oauth/attempts/${link.attempt_id}`)).toMatchObject({ status: 'failed', kind: 'link_expired' })
+    await refused(url, visitor, 'expired')
+    expect(provider.tokenRequests).toEqual([])
+    const [entry] = (await rt.ok('GET', '/v1/audit?action=connection.sign_in_refused&limit=1')).items
+    expect(entry.entry).toMatchObject({
+      outcome: 'refused',
+      details: { kind: 'link_expired', app: 'acme' },
+      request_id: expect.stringMatching(/^req_/),
+    })
+  })
+
   it('[oauth.link-once] a link that was opened in one browser leads nowhere in another, and a changed one nowhere at all', async () => {
     const link = await start()
     const visitor = new Visitor()
