@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { AT_A_TIME, createGate, type Ended } from './gate.ts'
+import { AT_A_TIME, createGate, IN_BACKGROUND, type Ended } from './gate.ts'
 
 const KEY = 'https://id.example'
 const answered: Ended = { kind: 'answered' }
@@ -27,7 +27,9 @@ describe('the gate', () => {
         return { result: null, ended: answered }
       })
     const all = [
-      ...Array.from({ length: AT_A_TIME }, (_, i) => one(`first ${i}`, false)),
+      ...Array.from({ length: IN_BACKGROUND }, (_, i) => one(`patient ${i}`, false)),
+      one('patient, later', false),
+      ...Array.from({ length: AT_A_TIME - IN_BACKGROUND }, (_, i) => one(`first ${i}`, true)),
       one('patient', false),
       one('urgent 1', true),
       one('urgent 2', true),
@@ -36,7 +38,7 @@ describe('the gate', () => {
     open.resolve()
     await Promise.all(all)
     expect(most).toBe(AT_A_TIME)
-    expect(order.slice(AT_A_TIME)).toEqual(['urgent 1', 'urgent 2', 'patient'])
+    expect(order.slice(AT_A_TIME)).toEqual(['urgent 1', 'urgent 2', 'patient, later', 'patient'])
   })
 
   it('[renew.breaker] leaves a provider alone after five failures in a row, then lets one try', async () => {

@@ -6,6 +6,8 @@ import { Fault } from '../base/errors.ts'
 
 /** Requests at a time to one token endpoint, from one process. Providers limit by client and second; eight renew thousands in a minute. */
 export const AT_A_TIME = 8
+/** Of these, for renewals that nobody waits for: half, so that thousands that are due together leave room, and time, for everything else. */
+export const IN_BACKGROUND = 4
 /** So many failures in a row are no accident. */
 const FAILURES_TO_OPEN = 5
 /** Long enough for a restart over there, short enough that nobody notices the end of an outage late. Half of it is jitter. */
@@ -15,6 +17,8 @@ const LONGEST_OPEN_MS = 300_000
 
 interface Lane {
   running: number
+  /** Of those, the ones that nobody waits for. */
+  background: number
   /** Somebody waits for the first kind, nobody for the second. */
   urgent: (() => void)[]
   patient: (() => void)[]
@@ -32,10 +36,27 @@ export function createGate(deps: { now: () => number; random: () => number }) {
   const laneOf = (key: string): Lane => {
     let lane = lanes.get(key)
     if (!lane) {
-      lane = { running: 0, urgent: [], patient: [], failures: 0, openUntil: 0, probing: false }
+      lane = { running: 0, background: 0, urgent: [], patient: [], failures: 0, openUntil: 0, probing: false }
       lanes.set(key, lane)
     }
     return lane
+  }
+  function enter(lane: Lane, urgent: boolean): void {
+    lane.running++
+    if (!urgent) lane.background++
+  }
+  const hasRoom = (lane: Lane, urgent: boolean) => lane.running < AT_A_TIME && (urgent || lane.background < IN_BACKGROUND)
+  /** Lets in who may come now. They are counted here, so that nobody slips in between. */
+  function admit(lane: Lane): void {
+    for (const [line, urgent] of [
+      [lane.urgent, true],
+      [lane.patient, false],
+    ] as const)
+      for (let next = line[0]; next !== undefined && hasRoom(lane, urgent); next = line[0]) {
+        line.shift()
+        enter(lane, urgent)
+        next()
+      }
   }
   const closed = (key: string, lane: Lane): Fault =>
     new Fault('UPSTREAM_ERROR', `${new URL(key).host} has trouble of its own and is left alone for a moment`, {
@@ -49,9 +70,8 @@ export function createGate(deps: { now: () => number; random: () => number }) {
       const lane = laneOf(key)
       const mayNot = () => lane.openUntil > deps.now() || lane.probing
       if (mayNot()) throw closed(key, lane)
-      // Whoever ends hands its place on, so `running` counts the one who waited already.
-      if (lane.running >= AT_A_TIME) await new Promise<void>((go) => (urgent ? lane.urgent : lane.patient).push(go))
-      else lane.running++
+      if (hasRoom(lane, urgent)) enter(lane, urgent)
+      else await new Promise<void>((go) => (urgent ? lane.urgent : lane.patient).push(go))
       let probe = false
       try {
         if (mayNot()) throw closed(key, lane)
@@ -68,9 +88,9 @@ export function createGate(deps: { now: () => number; random: () => number }) {
         return result
       } finally {
         if (probe) lane.probing = false
-        const next = lane.urgent.shift() ?? lane.patient.shift()
-        if (next) next()
-        else lane.running--
+        lane.running--
+        if (!urgent) lane.background--
+        admit(lane)
       }
     },
   }

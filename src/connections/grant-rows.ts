@@ -159,9 +159,12 @@ export const grants = {
         order by g.due_at limit ${limit}`),
     ),
   /** What is due still, though it was just tried, comes later. */
-  postpone: (tx: Tx, id: string, version: number, now: Date, later: Date) =>
-    tx.run(sql`update grants g set due_at = ${later} from connections c where c.id = g.connection_id and g.connection_id = ${id}
-      and c.credential_version = ${version} and g.due_at <= ${now}`),
+  postpone: (tx: Tx, tried: readonly { connection_id: string; credential_version: number }[], now: Date, later: Date) =>
+    tx.run(sql`update grants g set due_at = ${later}
+      from connections c
+      join unnest(${tried.map((t) => t.connection_id)}::text[], ${tried.map((t) => t.credential_version)}::int[]) as t (id, version)
+        on t.id = c.id and t.version = c.credential_version
+      where c.id = g.connection_id and g.due_at <= ${now}`),
   /** How a renewal by somebody else stands. */
   watch: (tx: Tx, id: string) =>
     tx.first<{ credential_version: number; busy: boolean }>(

@@ -1,15 +1,17 @@
 /** Looks after grants while nobody asks: renews what is due, warns before hard ends, sends what is to be told. */
 import type { Db, Scope } from '../base/db.ts'
 import { Fault } from '../base/errors.ts'
-import { AT_A_TIME } from './gate.ts'
+import { IN_BACKGROUND } from './gate.ts'
 import { type GrantRow, grants } from './grant-rows.ts'
 import type { Ask } from './renew.ts'
 import { WARN_DAYS } from './schedule.ts'
 
 /** How often one looks for what is due. Margins are a minute and more, so a few seconds late is early enough. */
 export const LOOK_EVERY_MS = 5_000
-/** Taken up at once: so many that the gate always has somebody waiting, so few that another process finds work too. */
-const BATCH = AT_A_TIME * 4
+/** Read at once; another process that looks meanwhile finds some of the same, and the lease sorts it out. */
+const BATCH = 256
+/** Under way at once, one after the other: so many that the gate always has somebody waiting, and no more. */
+const AT_ONCE = IN_BACKGROUND + 1
 /** A provider that is left alone is not asked for these again before that. */
 const POSTPONE_MS = 15_000
 /** People are warned of ends days ahead, the books go on by the minute, and old rows leave by the hour. */
@@ -43,7 +45,14 @@ export function createKeeper(deps: {
   async function renewDue(): Promise<void> {
     for (;;) {
       const due = await db.everyTenant('grants that are due', (tx) => grants.due(tx, new Date(now()), BATCH))
-      await Promise.all(due.map(renewOne))
+      const left = due.values()
+      const hand = async () => {
+        for (const it of left) if (!ended) await renewOne(it)
+      }
+      await Promise.all(Array.from({ length: AT_ONCE }, hand))
+      // Whatever kept one from being renewed, the round must not meet it again at once.
+      const later = new Date(now() + POSTPONE_MS * (1 + deps.random()))
+      if (due.length > 0) await db.everyTenant('grants that are due still', (tx) => grants.postpone(tx, due, new Date(now()), later))
       if (due.length < BATCH || ended) return
     }
   }
@@ -54,9 +63,6 @@ export function createKeeper(deps: {
     } catch (error) {
       if (!(error instanceof Fault) || error.code === 'VAULT_SEALED') deps.trouble(error)
     }
-    // Whatever kept it from being renewed, the round must not meet it again at once.
-    const later = new Date(now() + POSTPONE_MS * (1 + deps.random()))
-    await db.tx(scope, (tx) => grants.postpone(tx, it.connection_id, it.credential_version, new Date(now()), later))
   }
 
   /** A warning for each step that has been passed; one that is late is given once, for the nearest step. */

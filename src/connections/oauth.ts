@@ -106,7 +106,7 @@ export function createOAuthConnections(
     meansOf: means.of,
     told: async (tx, row, outcome) => {
       const scope = scopeOf(row)
-      await event(tx, scope, row.id, outcome.event.type, outcome.event.data)
+      void event(tx, scope, row.id, outcome.event.type, outcome.event.data)
       if (outcome.tell) await tell(tx, row, outcome.tell)
       if (outcome.tell)
         await deps.audit(tx, scope, {

@@ -79,7 +79,7 @@ export function createRenewals(deps: {
   }
 
   const look = (scope: Scope, id: string): Promise<{ row: ConnectionRow; grant: GrantRow } | null> =>
-    db.tx(scope, async (tx) => {
+    db.once(scope, async (tx) => {
       const [row, grant] = await Promise.all([rows.get(tx, id), grants.get(tx, id)])
       return row && grant ? { row, grant } : null
     })
@@ -208,9 +208,11 @@ export function createRenewals(deps: {
   async function keep(scope: Scope, id: string, fence: number, at: ReturnType<typeof refOf>, answer: Secret): Promise<void> {
     try {
       await db.tx(scope, async (tx) => {
-        if (!(await grants.stillOurs(tx, id, fence))) throw new Overtaken('the lease went to somebody else')
-        await vault.answers.drop(tx, at)
+        // All in one packet; whether it was ours to write is known before the commit.
+        const ours = grants.stillOurs(tx, id, fence)
+        void vault.answers.drop(tx, at)
         await vault.answers.keep(tx, at, answer)
+        if (!(await ours)) throw new Overtaken('the lease went to somebody else')
       })
     } catch (error) {
       if (!(error instanceof Fault) || error.code !== 'DEPENDENCY_UNAVAILABLE') throw error
@@ -232,16 +234,17 @@ export function createRenewals(deps: {
           forced: ask.forced === true,
           test: means.test,
         })
-        if ((await grants.settle(tx, id, grant.fence, outcome.grant)) === 0) throw new Overtaken('the lease went to somebody else')
-        await vault.answers.drop(tx, { owner: id, version: version + 1 })
+        const settled = grants.settle(tx, id, grant.fence, outcome.grant)
+        void vault.answers.drop(tx, { owner: id, version: version + 1 })
         if (heard.ok) {
           await vault.put(tx, refOf(row, version + 1), heard.fields, { wire: null, keepFrom: version })
-          await vault.drop(tx, id, version)
+          void vault.drop(tx, id, version)
           if (connection.status === 'misconfigured') await refusals.clear(tx, grant.client_key)
         }
         const changes = Object.keys(outcome.connection).length > 0
         const after = (changes ? await rows.judge(tx, id, version, outcome.connection) : undefined) ?? connection
         await deps.told(tx, after, outcome)
+        if ((await settled) === 0) throw new Overtaken('the lease went to somebody else')
         refused = outcome.clientRefused
       })
     } catch (error) {
