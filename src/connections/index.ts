@@ -51,7 +51,7 @@ export function createConnections(
   async function current(scope: Scope, id: string): Promise<Believed> {
     const known = believed.get(id)
     if (known && known.until > now() && known.row.workspace_id === scope.workspace && known.row.project_id === scope.project) return known
-    const found = await db.tx(scope, async (tx) => {
+    const found = await db.once(scope, async (tx) => {
       const [row, grant] = await Promise.all([must(tx, id), grants.get(tx, id)])
       return { row, grant: grant ?? null }
     })

@@ -225,7 +225,11 @@ export function createRenewals(deps: {
     let refused: string | null = null
     try {
       await db.tx(scope, async (tx) => {
-        const connection = await rows.lock(tx, id)
+        const locked = rows.lock(tx, id)
+        // Leaves together with the lock, and is rolled back with it.
+        const stored = heard.ok && vault.put(tx, refOf(row, version + 1), heard.fields, { wire: null, keepFrom: version })
+        if (stored) stored.catch(() => undefined)
+        const connection = await locked
         if (!connection || connection.credential_version !== version) throw new Overtaken('the credential was replaced meanwhile')
         const random = deps.random()
         const outcome = outcomeOf(heard, { grant, connection }, means.provider, {
@@ -237,7 +241,7 @@ export function createRenewals(deps: {
         const settled = grants.settle(tx, id, grant.fence, outcome.grant)
         void vault.answers.drop(tx, { owner: id, version: version + 1 })
         if (heard.ok) {
-          await vault.put(tx, refOf(row, version + 1), heard.fields, { wire: null, keepFrom: version })
+          await stored
           void vault.drop(tx, id, version)
           if (connection.status === 'misconfigured') await refusals.clear(tx, grant.client_key)
         }
@@ -260,7 +264,7 @@ export function createRenewals(deps: {
   /** Another process is at it: looks until it has finished, has died, or has waited long enough. */
   async function watch(scope: Scope, id: string, version: number): Promise<void> {
     for (let waited = 0; waited < WATCH_MS; waited += WATCH_EVERY_MS) {
-      const at = await db.tx(scope, (tx) => grants.watch(tx, id))
+      const at = await db.once(scope, (tx) => grants.watch(tx, id))
       if (!at || at.credential_version !== version || !at.busy) break
       await deps.wait(WATCH_EVERY_MS)
     }

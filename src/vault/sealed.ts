@@ -97,6 +97,12 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
   }
 
   return {
+    /** The ring to seal with in this transaction, for whoever has more to ask at the same time. Faults: VAULT_SEALED. */
+    toSeal(tx: Tx): Promise<Keyring> {
+      const asked = room.toSeal(tx)
+      asked.catch(() => undefined) // heard where it is used
+      return asked
+    },
     /**
      * Seals the fields of one version in the caller's transaction. `parts` names what is a secret by itself inside a field
      * (the password of a DSN), so that the graph scanner finds it too. Faults: VAULT_SEALED, CREDENTIAL_MALFORMED.
@@ -106,8 +112,9 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
       at: Owned,
       fields: Readonly<Record<string, Secret>>,
       parts: Readonly<Record<string, readonly Secret[]>> = {},
+      asked: Promise<Keyring> = room.toSeal(tx),
     ): Promise<FieldFacts[]> {
-      const ring = await room.toSeal(tx)
+      const ring = await asked
       const out = Object.entries(fields).map(([field, secret]) => sealedRow(ring, { ...at, field }, reveal(secret), parts[field] ?? []))
       if (out.length === 0) return []
       room.wrapped(ring.active, out.length)
