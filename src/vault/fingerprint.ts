@@ -64,10 +64,10 @@ export function marksOf(ring: Keyring, workspace: string, values: readonly Buffe
   return Buffer.concat(
     values.map((value) => {
       const ends = Buffer.alloc(8)
-      const seen = windows(value)
+      // Its first and its last window; a shorter value has none.
       ends.writeUInt32BE(value.length)
-      ends.writeUInt16BE(seen[0] ?? 0, 4)
-      ends.writeUInt16BE(seen.at(-1) ?? 0, 6)
+      ends.writeUInt16BE(windows(value.subarray(0, SHORTEST_INSIDE))[0] ?? 0, 4)
+      ends.writeUInt16BE(windows(value.subarray(-SHORTEST_INSIDE))[0] ?? 0, 6)
       return Buffer.concat([ends, mac(key, value).subarray(0, MAC_BYTES)])
     }),
   )
