@@ -72,7 +72,6 @@ export function createVault(deps: {
     /** Seals one version. With `keepFrom`, fields that are not given are carried over from that version. */
     async put(tx: Tx, at: Owned, fields: Readonly<Record<string, Secret>>, options: { wire: Wire | null; keepFrom?: number }) {
       matchers.delete(at.workspace)
-      const ring = sealed.toSeal(tx) // on its way together with the reading below
       let whole = fields
       if (options.keepFrom !== undefined) {
         const kept = await sealed.readIn(tx, { ...at, version: options.keepFrom }).catch(async (error: { code?: string }) => {
@@ -86,7 +85,7 @@ export function createVault(deps: {
       const keyFileParts: Record<string, Secret[]> = whole.service_account_json
         ? { service_account_json: secretsInKeyFile(whole.service_account_json) }
         : {}
-      return sealed.put(tx, at, whole, { ...dial.parts(options.wire, whole), ...keyFileParts }, ring)
+      return sealed.put(tx, at, whole, { ...dial.parts(options.wire, whole), ...keyFileParts })
     },
     facts: sealed.facts,
     async fieldNames(tx: Tx, of: readonly { owner: string; version: number }[]): Promise<Map<string, string[]>> {

@@ -112,8 +112,25 @@ export const retireUnused = async (tx: Tx, newest: number) =>
 
 // Sealed rows
 
-export const addSealed = (tx: Tx, rows: readonly Omit<SealedRow, 'state' | 'created_at'>[]) =>
-  tx.all<FactRow>(q.insertInto('sealed').values(rows).returning(FACTS))
+export type NewSealed = Omit<SealedRow, 'state' | 'created_at'>
+/**
+ * Adds rows that were sealed under key `keyNo`, if that still is the newest: it cannot be retired until this transaction ends. Adds none
+ * otherwise.
+ */
+export const addSealed = (tx: Tx, keyNo: number, rows: readonly NewSealed[]) => {
+  const column = <K extends keyof NewSealed>(name: K, type: string) => sql`${rows.map((r) => r[name])}::${sql.raw(type)}[]`
+  return tx.all<FactRow>(
+    raw(sql`
+      with newest as (select key_no from vault_keys where usable_no is not null order by key_no desc limit 1 for key share)
+      insert into sealed (id, workspace_id, project_id, owner_id, field, version, key_no, bytes, fingerprint, marks, length, last_four)
+      select v.* from newest, unnest(${column('id', 'text')}, ${column('workspace_id', 'text')}, ${column('project_id', 'text')},
+        ${column('owner_id', 'text')}, ${column('field', 'text')}, ${column('version', 'int')}, ${column('key_no', 'int')},
+        ${column('bytes', 'bytea')}, ${column('fingerprint', 'bytea')}, ${column('marks', 'bytea')}, ${column('length', 'int')},
+        ${column('last_four', 'text')}) v
+      where newest.key_no = ${keyNo}
+      returning ${sql.join(FACTS.map((it) => sql.ref(it)))}`),
+  )
+}
 
 export interface Owned {
   readonly workspace: string

@@ -96,15 +96,7 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
     return fields
   }
 
-  function toSeal(tx: Tx): Promise<Keyring> {
-    const asked = room.toSeal(tx)
-    asked.catch(() => undefined) // heard where it is used
-    return asked
-  }
-
   return {
-    /** The ring to seal with in this transaction, for whoever has more to ask at the same time. Faults: VAULT_SEALED. */
-    toSeal,
     /**
      * Seals the fields of one version in the caller's transaction. `parts` names what is a secret by itself inside a field
      * (the password of a DSN), so that the graph scanner finds it too. Faults: VAULT_SEALED, CREDENTIAL_MALFORMED.
@@ -114,18 +106,22 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
       at: Owned,
       fields: Readonly<Record<string, Secret>>,
       parts: Readonly<Record<string, readonly Secret[]>> = {},
-      asked: Promise<Keyring> = toSeal(tx),
     ): Promise<FieldFacts[]> {
-      const under = (ring: Keyring) =>
-        Object.entries(fields).map(([field, secret]) => sealedRow(ring, { ...at, field }, reveal(secret), parts[field] ?? []))
-      // Sealed while the database is asked whether this ring is still the newest; it nearly always is.
-      const known = room.ring()
-      const early = under(known)
-      const ring = await asked
-      const out = ring.active === known.active ? early : under(ring)
-      if (out.length === 0) return []
-      room.wrapped(ring.active, out.length)
-      return (await rows.addSealed(tx, out)).map(factsFrom)
+      const under = (ring: Keyring) => {
+        const out = Object.entries(fields).map(([field, secret]) => sealedRow(ring, { ...at, field }, reveal(secret), parts[field] ?? []))
+        room.wrapped(ring.active, out.length)
+        return out.length === 0 ? Promise.resolve([]) : rows.addSealed(tx, ring.active, out)
+      }
+      let ring = room.ring()
+      let added = await under(ring)
+      // Another process has made a newer key. It can happen again meanwhile, but not for ever.
+      while (added.length < Object.keys(fields).length) {
+        const newer = await room.toSeal(tx)
+        if (newer.active === ring.active) throw new Error('the ring has a key that the database does not know')
+        ring = newer
+        added = await under(ring)
+      }
+      return added.map(factsFrom)
     },
 
     /**
