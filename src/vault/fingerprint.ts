@@ -9,7 +9,7 @@
  * end alike. A text is searched by running AES over all of its 8-byte windows at once; the HMAC is computed only where both
  * ends of a mark fit at the right distance.
  */
-import { createCipheriv, createHmac, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { type Keyring, workspaceKey } from './keyring.ts'
 
 /** Shorter values would be found by chance: they are compared with whole texts only. In bytes of UTF-8. */
@@ -38,7 +38,7 @@ export interface Matcher {
 export const fingerprint = (ring: Keyring, workspace: string, value: Buffer): Buffer =>
   mac(workspaceKey(ring, 'fingerprint', workspace), value)
 
-const mac = (key: Buffer, value: Buffer) => createHmac('sha256', key).update(value).digest()
+const mac = (key: KeyObject, value: Buffer) => createHmac('sha256', key).update(value).digest()
 
 /** AES as a keyed function of 8 bytes. Each block stands for itself, so ECB is what is meant; nothing is hidden with it. */
 function windowFunction(ring: Keyring, workspace: string): (bytes: Buffer) => Uint16Array {

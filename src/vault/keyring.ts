@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 
 /**
  * Numbered 256-bit keys: the highest seals, all of them open. A ring is a value and never changed in place: every change is
@@ -40,6 +40,19 @@ export function ringOf(entries: Iterable<readonly [number, Buffer]>): Keyring {
   return { active: Math.max(...keys.keys()), keys, fingerprintKey }
 }
 
+const derived = new WeakMap<Keyring, Map<string, KeyObject>>()
+/** Enough for the workspaces that are busy at the same time. */
+const MAX_DERIVED = 1_000
+
 /** A key for one purpose in one workspace, so that equal secrets of two tenants cannot be seen to be equal. */
-export const workspaceKey = (ring: Keyring, purpose: 'fingerprint' | 'window', workspace: string): Buffer =>
-  createHmac('sha256', ring.fingerprintKey).update(`agentruntime ${purpose} v1\0${workspace}`).digest()
+export function workspaceKey(ring: Keyring, purpose: 'fingerprint' | 'window', workspace: string): KeyObject {
+  const keys = derived.get(ring) ?? new Map<string, KeyObject>()
+  derived.set(ring, keys)
+  const text = `agentruntime ${purpose} v1\0${workspace}`
+  const known = keys.get(text)
+  if (known) return known
+  const key = createSecretKey(createHmac('sha256', ring.fingerprintKey).update(text).digest())
+  if (keys.size >= MAX_DERIVED) keys.clear()
+  keys.set(text, key)
+  return key
+}
