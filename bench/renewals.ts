@@ -112,10 +112,13 @@ async function withinProcess(scene: Scene): Promise<Figure[]> {
 /** Intent, answer and outcome are each durable before the next step. */
 const COMMITS = 3
 
-/** By turns for each connection: the token request alone, the call that must renew first, and a commit by itself; then the same calls again. */
+/**
+ * For each connection the call that must renew first, and a commit by itself; then the token request as anybody would send it and the call
+ * after it, one after the other too: what follows a wait of some milliseconds is slower than what is done in a row.
+ */
 async function addedToACall(scene: Scene, instances: string[], tool: (instanceId: string) => Promise<unknown>): Promise<Figure[]> {
   const { url, ...init } = tokenRequest(scene)
-  const took = { request: [] as number[], ended: [] as number[], plain: [] as number[], commit: [] as number[] }
+  const took = { ended: [] as number[], apart: [] as number[], commit: [] as number[] }
   await scene.sql('create table bench_commits as select 0 as n')
   const timed = async (into: number[], work: () => Promise<unknown>) => {
     const began = performance.now()
@@ -127,24 +130,28 @@ async function addedToACall(scene: Scene, instances: string[], tool: (instanceId
     await scene.sql(`update grants set access_obtained_at = now() - interval '1 hour', access_expires_at = now() - interval '1 minute'`)
     await pause(BELIEF_MS)
     for (const instance of instances) {
-      await timed(took.request, async () => (await fetch(url, init)).json())
       await timed(took.ended, () => tool(instance))
       await timed(took.commit, () => scene.sql('update bench_commits set n = n + 1'))
     }
     await pause(BELIEF_MS) // as little is remembered of the connection as before the renewal
-    for (const instance of instances) await timed(took.plain, () => tool(instance))
+    for (const instance of instances) {
+      await timed(took.apart, async () => {
+        await (await fetch(url, init)).json()
+        await tool(instance)
+      })
+    }
     if (round < 0) for (const way of Object.values(took)) way.length = 0
   }
   const { askedTimes, odd } = await scene.books()
   if (askedTimes[rounds + 1] !== instances.length || odd.length > 0)
     throw new Error(`not one renewal for each call whose token had ended: ${JSON.stringify({ askedTimes, odd })}`)
   const at = (q: number) => ({
-    value: quantile(took.ended, q) - quantile(took.request, q) - quantile(took.plain, q),
+    value: quantile(took.ended, q) - quantile(took.apart, q),
     floor: { name: `${COMMITS} commits of a row, one after the other`, value: COMMITS * quantile(took.commit, q) },
   })
   return [
-    { part: 'g', name: 'a renewal before a call, beside call and token request', unit: 'ms', target: { most: 5 }, ...at(0.5) },
-    { part: 'g', name: 'the same, p95 less p95 of both', unit: 'ms', ...at(0.95) },
+    { part: 'g', name: 'a call that renews first, beside token request and call', unit: 'ms', target: { most: 5 }, ...at(0.5) },
+    { part: 'g', name: 'the same, p95 less p95', unit: 'ms', ...at(0.95) },
   ]
 }
 

@@ -1,16 +1,11 @@
 /** The token that a call goes out with: renewed first where it is over, behind the caller's back where it will be soon. */
 import type { Scope } from '../base/db.ts'
 import { Fault } from '../base/errors.ts'
-import type { GrantRow } from './grant-rows.ts'
+import type { Standing } from './lease.ts'
 import { mustServe } from './lend.ts'
 import type { Ask } from './renew.ts'
-import type { ConnectionRow } from './rows.ts'
 import { isOver } from './schedule.ts'
 
-export interface Standing {
-  row: ConnectionRow
-  grant: GrantRow
-}
 /** Calls of one connection ask for a renewal behind their back this often at most. */
 const NUDGE_EVERY_MS = 1_000
 /** A 401 on a token that a forced renewal brought this recently is the API's own opinion, not the token's age. */
@@ -19,7 +14,8 @@ const FORCED_LATELY_MS = 300_000
 export function createFresh(deps: {
   /** The rows as they are now, past every cache. */
   reload: (scope: Scope, id: string) => Promise<Standing>
-  join: (scope: Scope, id: string, ask: Ask) => Promise<void>
+  /** How it stands when it is this process that renewed, null otherwise. */
+  join: (scope: Scope, id: string, ask: Ask) => Promise<Standing | null>
   expired: (standing: Standing) => Promise<void>
   /** Why renewals wait for an operator, or null. */
   held: () => string | null
@@ -66,8 +62,8 @@ export function createFresh(deps: {
     const { row } = standing
     let at = standing
     for (let look = 0; look < 2; look++) {
-      await deps.join(scope, row.id, { version: row.credential_version, urgent: true, forced })
-      at = await deps.reload(scope, row.id)
+      const ask = { version: row.credential_version, urgent: true, forced, seen: at }
+      at = (await deps.join(scope, row.id, ask)) ?? (await deps.reload(scope, row.id))
       mustServe(at.row)
       if (at.row.credential_version !== row.credential_version) return at.row.credential_version
       if (at.grant.next_try_at !== null && at.grant.next_try_at.getTime() > now()) break

@@ -1,6 +1,7 @@
 /** SQL of grants: who renews, what was intended, and what came of it. */
 import { type Compilable, type RawBuilder, sql } from 'kysely'
 import { type Tx, tables } from '../base/db.ts'
+import type { Status } from './rows.ts'
 
 export type GrantKind = 'authorization_code' | 'refresh_token' | 'access_token' | 'client_credentials' | 'jwt_bearer'
 
@@ -73,6 +74,10 @@ const FRESH = {
   maybe_spent: false,
 } as const
 
+/** What hold_grant raises. */
+const LOST = 'ARL01'
+export const isLost = (error: unknown): boolean => (error as { code?: unknown }).code === LOST
+
 export const grants = {
   insert: (tx: Tx, row: NewGrant) =>
     tx.first(
@@ -102,10 +107,10 @@ export const grants = {
         ),
 
   /**
-   * Takes the lease and writes the intent, in one statement that looks again: only while the version is still the one that was seen, the
-   * connection alive, nobody else at it, and its next try due. undefined: not now. Leases run on the database's clock.
+   * Takes the lease and writes the intent, in one statement that looks again: only while version and status are still those that were seen,
+   * the connection alive, nobody else at it, and its next try due. undefined: not now. Leases run on the database's clock.
    */
-  take: (tx: Tx, ask: { id: string; version: number; owner: string; leaseMs: number; now: Date; spends: boolean }) =>
+  take: (tx: Tx, ask: { id: string; version: number; status: Status; owner: string; leaseMs: number; now: Date; spends: boolean }) =>
     tx.first<Taken>(
       raw(sql<Taken>`
         with seen as (
@@ -118,14 +123,12 @@ export const grants = {
           -- Should we die now, it is due: whoever looks next finds out how things are.
           due_at = ${ask.now}
         from seen s
-        where g.connection_id = s.connection_id and s.credential_version = ${ask.version} and s.status not in ('reconnect', 'disabled')
+        where g.connection_id = s.connection_id and s.credential_version = ${ask.version} and s.status = ${ask.status} and s.status not in ('reconnect', 'disabled')
           and (g.lease_until is null or g.lease_until < now()) and (g.next_try_at is null or g.next_try_at <= ${ask.now})
         returning g.*, s.old_intent is not distinct from s.credential_version as stale, s.credential_version, s.held`),
     ),
-  /** Whether we still hold it. The row stays locked until the transaction ends. */
-  stillOurs: async (tx: Tx, id: string, fence: number): Promise<boolean> =>
-    (await tx.first(q.selectFrom('grants').select('fence').where('connection_id', '=', id).where('fence', '=', fence).forUpdate())) !==
-    undefined,
+  /** The row stays locked until the transaction ends; which fails (`isLost`) where the lease went to somebody else. */
+  hold: (tx: Tx, id: string, fence: number) => tx.run(sql`select hold_grant(${id}, ${fence})`),
   /** The books after a renewal, and the lease given back. 0 rows: somebody else has taken over. */
   settle: (tx: Tx, id: string, fence: number, set: Partial<GrantRow>) =>
     tx.run(

@@ -23,7 +23,7 @@ const DAY_MS = 86_400_000
 export function createKeeper(deps: {
   db: Db
   owner: string
-  join: (scope: Scope, id: string, ask: Ask) => Promise<void>
+  join: (scope: Scope, id: string, ask: Ask) => Promise<unknown>
   takeIn: () => Promise<number>
   warn: (grant: GrantRow, days: number) => Promise<void>
   deliver: () => Promise<number>

@@ -10,11 +10,12 @@ import { type Asker, createConnect } from './connect.ts'
 import { createDoctor } from './doctor.ts'
 import type { Epoch } from './epoch.ts'
 import type { Audit } from './audit.ts'
-import { createFresh, type Standing } from './fresh.ts'
+import { createFresh } from './fresh.ts'
 import { createGate } from './gate.ts'
 import { type GrantRow, grants, refusals } from './grant-rows.ts'
 import { createKeeper } from './keeper.ts'
 import { createLand } from './land.ts'
+import { createLease, type Standing } from './lease.ts'
 import { createMeans } from './means.ts'
 import { type Ask, createRenewals } from './renew.ts'
 import { type ConnectionRow, rows } from './rows.ts'
@@ -102,7 +103,7 @@ export function createOAuthConnections(
     db,
     vault,
     gate,
-    owner: deps.owner,
+    lease: createLease({ db, vault, owner: deps.owner, now, random, wait: deps.wait }),
     meansOf: means.of,
     told: async (tx, row, outcome) => {
       const scope = scopeOf(row)
@@ -121,7 +122,6 @@ export function createOAuthConnections(
     forget,
     now,
     random,
-    wait: deps.wait,
     ...fault,
   })
 

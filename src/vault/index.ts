@@ -17,7 +17,7 @@ import { createRoom } from './room.ts'
 import { openRootKey, type RootKeySource } from './root.ts'
 import { rewrap } from './rewrap.ts'
 import { dropField } from './rows.ts'
-import { createSealed, type Owned } from './sealed.ts'
+import { createSealed, type FieldFacts, type Owned } from './sealed.ts'
 import { conceal, type Secret } from './secret.ts'
 import { createSend } from './send.ts'
 import { signWebhook } from './sign.ts'
@@ -35,6 +35,8 @@ export type { VaultState, VaultStatus } from './room.ts'
 export type { FieldFacts, Owned as CredentialRef } from './sealed.ts'
 export { conceal, Secret, secretField } from './secret.ts'
 
+/** The field in which the answer of a token endpoint waits to be read. */
+const ANSWER = 'answer'
 /** How long one reading of a workspace's fingerprints serves: a secret stored elsewhere is known here within a second. */
 const FINGERPRINTS_MS = 1_000
 
@@ -64,6 +66,26 @@ export function createVault(deps: {
   const journal = createJournal({ room, dir: deps.journalDir })
   const matchers = new Map<string, { matcher: Promise<Matcher>; until: number }>()
 
+  const concealed = (texts: Record<string, string>) =>
+    Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, conceal(text)]))
+  async function carry(tx: Tx, from: Owned, fields: Readonly<Record<string, Secret>>): Promise<Record<string, Secret>> {
+    try {
+      return concealed(await sealed.readIn(tx, from))
+    } catch (error) {
+      // A whole new credential takes the place of one that cannot be read any more; half of one would lose the rest.
+      const stored = await sealed.facts(tx, from.owner, from.version)
+      if ((error as { code?: string }).code === 'UNDECRYPTABLE' && stored.every((f) => f.field in fields)) return {}
+      throw error
+    }
+  }
+  function sealWhole(tx: Tx, at: Owned, whole: Readonly<Record<string, Secret>>, wire: Wire | null): Promise<FieldFacts[]> {
+    matchers.delete(at.workspace)
+    const inKeyFile: Record<string, Secret[]> = whole.service_account_json
+      ? { service_account_json: secretsInKeyFile(whole.service_account_json) }
+      : {}
+    return sealed.put(tx, at, whole, { ...dial.parts(wire, whole), ...inKeyFile })
+  }
+
   const lending = {
     /** Faults: VAULT_SEALED. For what must not begin otherwise. */
     mustBeOpen: (): void => void room.ring(),
@@ -71,22 +93,23 @@ export function createVault(deps: {
     inspect: dial.inspect,
     /** Seals one version. With `keepFrom`, fields that are not given are carried over from that version. */
     async put(tx: Tx, at: Owned, fields: Readonly<Record<string, Secret>>, options: { wire: Wire | null; keepFrom?: number }) {
-      matchers.delete(at.workspace)
-      let whole = fields
-      if (options.keepFrom !== undefined) {
-        const kept = await sealed.readIn(tx, { ...at, version: options.keepFrom }).catch(async (error: { code?: string }) => {
-          // A whole new credential takes the place of one that cannot be read any more; half of one would lose the rest.
-          const stored = await sealed.facts(tx, at.owner, options.keepFrom as number)
-          if (error.code === 'UNDECRYPTABLE' && stored.every((f) => f.field in fields)) return {}
-          throw error
-        })
-        whole = { ...Object.fromEntries(Object.entries(kept).map(([name, value]) => [name, conceal(value)])), ...fields }
-      }
-      const keyFileParts: Record<string, Secret[]> = whole.service_account_json
-        ? { service_account_json: secretsInKeyFile(whole.service_account_json) }
-        : {}
-      return sealed.put(tx, at, whole, { ...dial.parts(options.wire, whole), ...keyFileParts })
+      const carried = options.keepFrom === undefined ? {} : await carry(tx, { ...at, version: options.keepFrom }, fields)
+      return sealWhole(tx, at, { ...carried, ...fields }, options.wire)
     },
+    /**
+     * Seals the version after `from`: the fields given, and the rest carried over; `from` is destroyed, and the answer that brought the new
+     * one. Asked at once where `from` is at hand. What it returns is called after the commit, and has the new version at hand too.
+     */
+    async putNext(tx: Tx, from: Owned, fields: Readonly<Record<string, Secret>>): Promise<() => void> {
+      const known = sealed.atHand(from)
+      const whole = { ...(known ? concealed(known) : await carry(tx, from, fields)), ...fields }
+      const at = { ...from, version: from.version + 1 }
+      const put = sealWhole(tx, at, whole, null)
+      void sealed.dropBehind(tx, from, ANSWER)
+      await put
+      return () => sealed.remember(at, whole)
+    },
+    warm: sealed.warm,
     facts: sealed.facts,
     async fieldNames(tx: Tx, of: readonly { owner: string; version: number }[]): Promise<Map<string, string[]>> {
       const names = new Map<string, string[]>()
@@ -100,14 +123,14 @@ export function createVault(deps: {
     /** Answers of token endpoints, whole and unread: sealed in the database, or in a file while that is away. */
     answers: {
       /** In the caller's transaction. */
-      keep: (tx: Tx, at: Owned, answer: Secret) => sealed.put(tx, at, { answer }),
+      keep: (tx: Tx, at: Owned, answer: Secret) => sealed.put(tx, at, { [ANSWER]: answer }),
       async kept(tx: Tx, at: Owned): Promise<Secret | null> {
         const found = await sealed.readIn(tx, at).catch(() => null)
-        return found?.answer === undefined ? null : conceal(found.answer)
+        return found?.[ANSWER] === undefined ? null : conceal(found[ANSWER])
       },
       /** Answers are never opened into memory that is kept, so nothing has to be forgotten. */
-      drop: (tx: Tx, at: Pick<Owned, 'owner' | 'version'>) => dropField(tx, at.owner, at.version, 'answer'),
-      keepInFile: (at: Owned, answer: Secret): void => journal.write({ ...at, field: 'answer' }, answer),
+      drop: (tx: Tx, at: Pick<Owned, 'owner' | 'version'>) => dropField(tx, at.owner, at.version, ANSWER),
+      keepInFile: (at: Owned, answer: Secret): void => journal.write({ ...at, field: ANSWER }, answer),
       inFiles: (): Entry[] => journal.read(),
       dropFile: journal.drop,
     },

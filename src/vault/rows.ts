@@ -177,6 +177,10 @@ export const dropSealed = (tx: Tx, owner: string, version?: number) =>
       .$if(version !== undefined, (d) => d.where('version', '=', version!)),
   )
 
+/** A version, and one field of the next. */
+export const dropBehind = (tx: Tx, owner: string, version: number, field: string) =>
+  tx.run(sql`delete from sealed where owner_id = ${owner} and (version = ${version} or (version = ${version + 1} and field = ${field}))`)
+
 // Re-wrap
 
 export const countOlder = async (tx: Tx, newest: number) =>

@@ -35,8 +35,8 @@ const LAST_FOUR_FROM = 20
 type Fields = Map<string, Buffer>
 
 export function createSealed({ db, room, now }: { db: Db; room: Room; now: () => number }) {
-  const cache = new Map<string, { owner: string; until: number; fields: Fields }>()
-  /** Owners whose rows are being dropped: a reading from before the commit must not be kept. */
+  const cache = new Map<string, { owner: string; version: number; until: number; fields: Fields }>()
+  /** Owners, and single versions, whose rows are being dropped: a reading from before the commit must not be kept. */
   const forgotten = new Map<string, number>()
   const sweeper = setInterval(sweep, SWEEP_MS).unref()
 
@@ -47,21 +47,31 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
   function sweep(): void {
     const open = room.state().state === 'open'
     for (const [key, { until }] of cache) if (!open || until <= now()) evict(key)
-    for (const [owner, until] of forgotten) if (until <= now()) forgotten.delete(owner)
+    for (const [what, until] of forgotten) if (until <= now()) forgotten.delete(what)
   }
-  function keep(key: string, owner: string, fields: Fields): void {
-    evict(key)
+  const keyOf = (at: Owned) => JSON.stringify([at.workspace, at.project, at.owner, at.version])
+  function cached(at: Owned): Fields | undefined {
+    const known = cache.get(keyOf(at))
+    return known && known.until > now() ? known.fields : undefined
+  }
+  /** Takes the fields over: they are zeroed when they are evicted, or now where they must not be kept. */
+  function keep(at: Owned, fields: Fields): void {
+    if ([at.owner, `${at.owner} ${at.version}`].some((what) => (forgotten.get(what) ?? 0) > now())) {
+      wipe(fields)
+      return
+    }
+    evict(keyOf(at))
     if (cache.size >= MAX_CACHED) evict(cache.keys().next().value!)
-    cache.set(key, { owner, until: now() + CACHE_MS, fields })
+    cache.set(keyOf(at), { owner: at.owner, version: at.version, until: now() + CACHE_MS, fields })
   }
   const texts = (fields: Fields) => Object.fromEntries([...fields].map(([name, value]) => [name, value.toString('utf8')]))
 
   const wipe = (fields: Fields) => {
     for (const value of fields.values()) value.fill(0)
   }
-  function forget(owner: string): void {
-    forgotten.set(owner, now() + CACHE_MS)
-    for (const [key, entry] of cache) if (entry.owner === owner) evict(key)
+  function forget(owner: string, version?: number): void {
+    forgotten.set(version === undefined ? owner : `${owner} ${version}`, now() + CACHE_MS)
+    for (const [key, entry] of cache) if (entry.owner === owner && (version === undefined || entry.version === version)) evict(key)
   }
 
   /** Opens what is stored; a key that the ring has not is looked for in the database once. */
@@ -130,18 +140,36 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
      */
     async read(at: Owned): Promise<Record<string, string>> {
       room.ring() // a sealed room answers nothing, not even from memory
-      const key = JSON.stringify([at.workspace, at.project, at.owner, at.version])
-      const cached = cache.get(key)
-      if (cached && cached.until > now()) return texts(cached.fields)
+      const known = cached(at)
+      if (known) return texts(known)
       // The verdict is given outside, so that the flags on broken rows are committed.
       const fields = judge(at, await db.tx({ workspace: at.workspace, project: at.project ?? '*' }, (tx) => openAll(tx, at)))
       const out = texts(fields)
-      if ((forgotten.get(at.owner) ?? 0) > now()) wipe(fields)
-      else keep(key, at.owner, fields)
+      keep(at, fields)
       return out
     },
 
-    /** The same inside the caller's transaction and past the cache: for carrying unchanged fields over to a new version. */
+    /**
+     * Opens a version in the caller's transaction, so that the next `read` finds it at hand. One query, asked at once; never throws: what
+     * cannot be opened is that `read`'s to tell.
+     */
+    async warm(tx: Tx, at: Owned): Promise<void> {
+      if (room.state().state !== 'open' || cached(at)) return
+      const fields = await openAll(tx, at)
+        .then((found) => judge(at, found))
+        .catch(() => null)
+      if (fields) keep(at, fields)
+    },
+    /** What is at hand of a version in this process: versions never change. */
+    atHand(at: Owned): Record<string, string> | null {
+      const known = cached(at)
+      return known ? texts(known) : null
+    },
+    /** Has a version at hand that the caller has put and committed. */
+    remember: (at: Owned, fields: Readonly<Record<string, Secret>>): void =>
+      keep(at, new Map(Object.entries(fields).map(([name, secret]) => [name, Buffer.from(reveal(secret))]))),
+
+    /** All fields inside the caller's transaction, and past what is at hand: for carrying unchanged fields over to a new version. */
     async readIn(tx: Tx, at: Owned): Promise<Record<string, string>> {
       const fields = judge(at, await openAll(tx, at))
       const out = texts(fields)
@@ -151,8 +179,13 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
 
     /** Destroys the data keys of one version, or of all. Other processes may hold an opened copy for up to a minute. */
     drop(tx: Tx, owner: string, version?: number): Promise<number> {
-      forget(owner)
+      forget(owner, version)
       return rows.dropSealed(tx, owner, version)
+    },
+    /** Destroys a version that the next one takes the place of, and that one's field `but`, which brought it. */
+    dropBehind(tx: Tx, at: Owned, but: string): Promise<number> {
+      forget(at.owner, at.version)
+      return rows.dropBehind(tx, at.owner, at.version, but)
     },
     /** Takes an owner's opened values out of this process's memory, and keeps none for a while. */
     forget,
