@@ -104,6 +104,7 @@ export const PROMISES = {
   'renew.answer-capped': 'An answer that is too large is cut off, and nothing of it is stored.',
   'renew.rotation-lost': 'A rotation whose answer never came ends in Reconnect with that reason, and never in a loop.',
   'renew.database-away': 'Without the database no refresh token is spent, and an answer that came meanwhile is kept.',
+  'renew.newer-key': 'An answer is sealed under the newest key, also when that was made while the provider worked.',
   'renew.no-resurrection': 'A deleted connection stays deleted, whatever was under way.',
   'renew.reads-write-nothing': 'Calls with a living token write nothing to the database.',
   'renew.judged': 'Refusals are told apart: a dead grant, our own client, too little scope.',

@@ -142,6 +142,27 @@ describe('what is opened', () => {
     expect((await fault(one.sealed.read(at))).code).toBe('NOT_FOUND')
   })
 
+  it('[vault.cache-short] is at hand of the version that took the place of another, and of no version that is gone', async () => {
+    const [v1, v2] = [1, 2].map((version) => ({ ...A, owner: 'conn_next', version })) as [typeof A, typeof A]
+    await put(v1, { k: 'first', answer: 'which brought it' })
+    await base.db.tx(A, (tx) => one.sealed.warm(tx, v1))
+    expect(one.sealed.atHand(v1)).toEqual({ k: 'first', answer: 'which brought it' })
+    await base.db.tx(A, async (tx) => {
+      await one.sealed.put(tx, v2, secrets({ k: 'second', answer: 'which brought it' }))
+      expect(await one.sealed.dropBehind(tx, v1, 'answer')).toBe(3)
+      expect(one.sealed.atHand(v2)).toBeNull()
+    })
+    expect(one.sealed.atHand(v1)).toBeNull()
+    one.sealed.remember(v1, secrets({ k: 'first' }))
+    one.sealed.remember(v2, secrets({ k: 'second' }))
+    expect([one.sealed.atHand(v1), one.sealed.atHand(v2)]).toEqual([null, { k: 'second' }])
+    expect(await meddle(`select version, field from sealed where owner_id = 'conn_next'`)).toEqual([{ version: 2, field: 'k' }])
+    await base.db.tx(A, (tx) => one.sealed.drop(tx, 'conn_next'))
+    await base.db.tx(A, (tx) => one.sealed.warm(tx, v2))
+    one.sealed.remember(v2, secrets({ k: 'second' }))
+    expect(one.sealed.atHand(v2)).toBeNull()
+  })
+
   it('is remembered of a bounded number of secrets', async () => {
     for (const owner of ['conn_first', 'conn_last']) await put({ ...A, owner }, { k: owner })
     await one.sealed.read({ ...A, owner: 'conn_first' })

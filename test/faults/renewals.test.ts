@@ -378,6 +378,22 @@ describe('the provider', () => {
   })
 })
 
+it('[renew.client-refused] a call that still believes its connection to be well asks nothing of a client that was refused', async () => {
+  const id = await s.connect(one)
+  expect(await one.call(id)).toBe('200')
+  const meddle = (text: string) => s.db.everyTenant('by another process', (tx) => tx.run(statement(text)))
+  await meddle('update grants set due_at = null')
+  s.tick(HOUR - 5_500)
+  s.acme.requests.length = 0
+  expect(await one.call(id)).toBe('200')
+  await meddle("update connections set status = 'misconfigured', status_reason = 'client_refused'")
+  await meddle(`insert into oauth_refusals (client_key, reason, since, probe_at)
+    select client_key, 'client_refused', now(), now() + interval '1 day' from grants`)
+  s.tick(900) // too late for the token, and too early to have looked again
+  expect(await one.call(id)).toBe('OAUTH_APP_REFUSED')
+  expect(s.acme.requests).toEqual([])
+})
+
 describe('the clock', () => {
   it('[renew.clock] that jumps makes no storm, and what it has got wrong is mended by the first 401', async () => {
     const ids = [await s.connect(one, 'a'), await s.connect(one, 'b')]
@@ -454,6 +470,25 @@ describe('the database', () => {
     expect(await again.call(id)).toBe('CONNECTION_RECONNECT_REQUIRED')
     expect(await again.status(id)).toBe('reconnect rotation_lost')
     expect(existsSync(file)).toBe(false)
+  })
+
+  it('[renew.newer-key] whose ring gets a newer key while the provider answers seals the answer under that', async () => {
+    const id = await ended()
+    const two = await s.process()
+    s.acme.mishaps.push({ kind: 'held' })
+    const arrived = s.acme.arrived()
+    const call = one.call(id)
+    await arrived
+    const { active } = await two.vault.keeping.rotate()
+    s.acme.release()
+    expect(await call).toBe('200')
+    const keys = await s.db.everyTenant('what is sealed how', (tx) =>
+      tx.all<{ key_no: number }>(statement('select distinct key_no from sealed where owner_id = $1', [id])),
+    )
+    expect(keys).toEqual([{ key_no: active }])
+    s.tick(2 * HOUR)
+    expect(await two.call(id)).toBe('200')
+    expect(outcomes()).toEqual(['ok', 'ok'])
   })
 
   it('[renew.no-resurrection] a connection that is deleted while it is renewed stays deleted', async () => {
