@@ -10,8 +10,9 @@ import { WARN_DAYS } from './schedule.ts'
 export const LOOK_EVERY_MS = 5_000
 /** Read at once; another process that looks meanwhile finds some of the same, and the lease sorts it out. */
 const BATCH = 256
-/** Under way at once, one after the other: so many that the gate always has somebody waiting, and no more. */
-const AT_ONCE = IN_BACKGROUND + 1
+/** Renewals take turns with everything else: so many hands, each of which rests after each. A thousand take a quarter of a minute. */
+const HANDS = IN_BACKGROUND
+const REST_MS = 25
 /** A provider that is left alone is not asked for these again before that. */
 const POSTPONE_MS = 15_000
 /** People are warned of ends days ahead, the books go on by the minute, and old rows leave by the hour. */
@@ -33,6 +34,7 @@ export function createKeeper(deps: {
   trouble: (error: unknown) => void
   now: () => number
   random: () => number
+  wait: (ms: number) => Promise<void>
   everyMs?: number | undefined
 }) {
   const { db, now } = deps
@@ -47,9 +49,13 @@ export function createKeeper(deps: {
       const due = await db.everyTenant('grants that are due', (tx) => grants.due(tx, new Date(now()), BATCH))
       const left = due.values()
       const hand = async () => {
-        for (const it of left) if (!ended) await renewOne(it)
+        for (const it of left) {
+          if (ended) return
+          await renewOne(it)
+          await deps.wait(REST_MS)
+        }
       }
-      await Promise.all(Array.from({ length: AT_ONCE }, hand))
+      await Promise.all(Array.from({ length: HANDS }, hand))
       // Whatever kept one from being renewed, the round must not meet it again at once.
       const later = new Date(now() + POSTPONE_MS * (1 + deps.random()))
       if (due.length > 0) await db.everyTenant('grants that are due still', (tx) => grants.postpone(tx, due, new Date(now()), later))

@@ -204,6 +204,7 @@ export function createOAuthConnections(
     trouble: deps.trouble,
     now,
     random,
+    wait: deps.wait,
     everyMs: deps.lookEveryMs,
   })
   const doctor = createDoctor({
