@@ -28,7 +28,7 @@ export class Sentence extends Error {}
 export async function prepare({ quiet = false, build = true } = {}) {
   const say = quiet ? () => undefined : (line) => process.stderr.write(`${line}\n`)
   const [node] = await Promise.all([bringNode(say), installPackages(say)])
-  if (build) await buildServer(node, say)
+  if (build) await buildAll(node, say)
   return { node, root }
 }
 
@@ -79,21 +79,55 @@ function installedAsLocked() {
   )
 }
 
-async function buildServer(node, say) {
-  const marker = at('dist', '.agentruntime-build')
+/** dist/ from src/, and console/dist/ from console/ and the operations in src/, each where what it is made from has changed. */
+async function buildAll(node, say) {
   const sources = filesBelow(at('src'))
-  const inputs = [...sources, at('tsconfig.json'), at('tsconfig.build.json'), at('package-lock.json')]
+  const server = [...sources, at('tsconfig.json'), at('tsconfig.build.json'), at('package-lock.json')]
+  const page = [...filesBelow(at('console', 'src')), ...['index.html', 'package.json', 'vite.config.ts'].map((file) => at('console', file))]
+  const stale = [
+    { marker: at('dist', '.agentruntime-build'), inputs: server, made: at('dist', 'main.js'), build: () => buildServer(node, sources) },
+    {
+      marker: at('console', 'dist', '.agentruntime-build'),
+      inputs: [...server, ...page],
+      made: at('console', 'dist', 'index.html'),
+      build: () => buildConsole(node),
+    },
+  ]
+    .map((it) => ({ ...it, wanted: hashOf(it.inputs) }))
+    .filter(({ marker, wanted, made }) => read(marker) !== wanted || !existsSync(made))
+  if (stale.length > 0) say('building …')
+  await Promise.all(
+    stale.map(async ({ marker, wanted, build }) => {
+      rmSync(marker, { force: true })
+      await build()
+      writeFileSync(marker, wanted)
+    }),
+  )
+}
+
+function hashOf(paths) {
   const hash = createHash('sha256')
-  for (const path of inputs) hash.update(path.slice(root.length)).update('\0').update(readFileSync(path)).update('\0')
-  const wanted = hash.digest('hex')
-  if (read(marker) === wanted && existsSync(at('dist', 'main.js'))) return
-  say('building …')
-  rmSync(marker, { force: true })
-  const built = await run(node, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', at('tsconfig.build.json'), '--pretty', 'false'])
-  if (built.code !== 0) {
-    process.stderr.write(built.output)
-    throw new Sentence('the build failed: correct the errors above and try again.')
-  }
+  for (const path of paths) hash.update(path.slice(root.length)).update('\0').update(readFileSync(path)).update('\0')
+  return hash.digest('hex')
+}
+
+async function mustBuild(built) {
+  const { code, output } = await built
+  if (code === 0) return
+  process.stderr.write(output)
+  throw new Sentence('the build failed: correct the errors above and try again.')
+}
+
+const buildConsole = (node) =>
+  mustBuild(
+    run(node, [at('node_modules', 'vite', 'bin', 'vite.js'), 'build', '--configLoader', 'native', '--logLevel', 'warn'], {
+      cwd: at('console'),
+      env: withPath(node),
+    }),
+  )
+
+async function buildServer(node, sources) {
+  await mustBuild(run(node, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', at('tsconfig.build.json'), '--pretty', 'false']))
   // What a deleted source left behind would still be found by code that reads a directory.
   const kept = new Set(sources.map((path) => at('dist', path.slice(at('src').length + 1).replace(/\.(m?)ts$/, '.$1js'))))
   for (const path of filesBelow(at('dist'))) if (/\.m?js(\.map)?$/.test(path) && !kept.has(path.replace(/\.map$/, ''))) rmSync(path)
@@ -102,7 +136,6 @@ async function buildServer(node, say) {
     mkdirSync(dirname(to), { recursive: true })
     writeFileSync(to, readFileSync(path))
   }
-  writeFileSync(marker, wanted)
 }
 
 function filesBelow(dir) {

@@ -23,12 +23,14 @@ await script(async () => {
     return {}
   })
   if (node) {
-    const [lint, types] = await Promise.all([
+    const [lint, types, consoleTypes] = await Promise.all([
       check(node, ['@biomejs', 'biome', 'bin', 'biome'], ['check', '.']),
       check(node, ['typescript', 'bin', 'tsc'], ['--noEmit', '-p', 'tsconfig.json']),
+      check(node, ['typescript', 'bin', 'tsc'], ['--noEmit', '-p', 'console/tsconfig.json']),
     ])
     if (lint !== 0) failed('lint (biome check .)')
     if (types !== 0) failed('types (tsc --noEmit)')
+    if (consoleTypes !== 0) failed('types of the Console (tsc --noEmit -p console/tsconfig.json)')
     await runTests(node)
   }
   if (failures.length > 0) console.log(`failed: ${failures.join(', ')}`)

@@ -9,6 +9,7 @@ import type { Logger } from '../base/log.ts'
 import type { AnyOperation, Invoke, SignIn } from '../operations/index.ts'
 import { openApi } from './openapi.ts'
 import { docsPage } from './docs.ts'
+import { consolePages } from './static.ts'
 import { signInPages } from './sign-in-pages.ts'
 
 /** The largest body we take: graphs are capped at 1 MiB too. */
@@ -35,6 +36,8 @@ export function createHttp(deps: {
   log: Logger
   now: () => number
   version: string
+  /** Where the Console lies, built. Without it there is the API alone. */
+  consoleDir?: string
 }) {
   const app = new Hono<Env>()
   const description = openApi(deps.operations, deps.version)
@@ -46,7 +49,7 @@ export function createHttp(deps: {
     await next()
     const headers = c.res.headers
     headers.set('x-request-id', requestId)
-    headers.set('cache-control', 'no-store')
+    if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
     headers.set('x-content-type-options', 'nosniff')
     // The path without its query: a query may hold what a caller pasted by mistake.
     deps.log.info(
@@ -102,6 +105,8 @@ export function createHttp(deps: {
       return c.json(answer as never, op.status ?? 200)
     })
   }
+
+  if (deps.consoleDir !== undefined) consolePages(app, deps.consoleDir)
 
   app.notFound((c) => {
     const known = deps.operations.filter((op) => routeMatches(op.http.split(' ')[1] as string, c.req.path))

@@ -1,0 +1,34 @@
+import './theme.css'
+import { CSPProvider } from '@base-ui/react/csp-provider'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { Refusal } from './api.ts'
+import { createAppRouter } from './router.tsx'
+import { Toasts } from './ui/toast.tsx'
+
+/** A short absence of the server is bridged; an answer, whatever it says, is an answer. */
+const TRIES = 2
+/** What was read a moment ago is shown while it is read again. */
+const FRESH_MS = 2_000
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: { staleTime: FRESH_MS, retry: (failures, error) => failures < TRIES && !(error instanceof Refusal) },
+  },
+})
+const router = createAppRouter(queries)
+const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce
+
+createRoot(document.getElementById('root') as HTMLElement).render(
+  <StrictMode>
+    <CSPProvider {...(nonce ? { nonce } : {})}>
+      <QueryClientProvider client={queries}>
+        <Toasts>
+          <RouterProvider router={router} />
+        </Toasts>
+      </QueryClientProvider>
+    </CSPProvider>
+  </StrictMode>,
+)

@@ -1,0 +1,96 @@
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { connectionsQuery, instancesQuery, runsQuery, workflowsQuery } from '../../queries.ts'
+import { Button, buttonClass } from '../../ui/button.tsx'
+import { Time } from '../../ui/parts.tsx'
+import { RunStatus } from '../../ui/pill.tsx'
+import { Card, Empty, PageHeader, Region } from '../../ui/region.tsx'
+import { t } from '../../words/index.ts'
+import { ReconnectBanners } from '../connections/banner.tsx'
+import { DemoTool } from './demo-tool.tsx'
+import { DemoRun } from './demo-run.tsx'
+import { Step } from './step.tsx'
+
+const DEMO_SERVER = 'sqlite'
+const SHOWN_RUNS = 5
+
+export function Home() {
+  const instances = useQuery(instancesQuery)
+  const workflows = useQuery(workflowsQuery)
+  const connections = useInfiniteQuery(connectionsQuery({}))
+  const runs = useInfiniteQuery(runsQuery({}))
+  const demo = instances.data?.items.find((i) => i.server === DEMO_SERVER)
+  const workflow = workflows.data?.items.at(-1)
+  const recent = runs.data?.pages[0]?.items.slice(0, SHOWN_RUNS) ?? []
+  const connected = (connections.data?.pages[0]?.items.length ?? 0) > 0
+  return (
+    <>
+      <PageHeader title={t('home.title')} about={t('home.about')} />
+      <ReconnectBanners connections={connections.data?.pages[0]?.items ?? []} />
+      <div className="flex flex-col gap-4">
+        <Card>
+          <h2 className="border-b border-line px-4 py-3 text-base font-semibold">{t('home.steps')}</h2>
+          <Region query={instances} rows={3}>
+            {() => (
+              <ol>
+                <Step number={1} title={t('home.tool.title')} about={demo ? t('home.tool.about') : t('home.noDemo')}>
+                  {demo ? (
+                    <DemoTool instanceId={demo.id} />
+                  ) : (
+                    <Link to="/mcp" search={{ tab: 'catalog', add: undefined }} className={buttonClass()}>
+                      {t('home.noDemo.catalog')}
+                    </Link>
+                  )}
+                </Step>
+                {workflow ? (
+                  <Step number={2} title={t('home.workflow.title')} about={t('home.workflow.about', { name: workflow.name })}>
+                    <DemoRun workflowId={workflow.id} />
+                  </Step>
+                ) : null}
+                <Step number={workflow ? 3 : 2} title={t('home.connect.title')} about={t('home.connect.about')} done={connected}>
+                  <Link
+                    to="/connections"
+                    search={{ new: 'pick', q: undefined, status: undefined, c: undefined, tab: undefined }}
+                    className={buttonClass()}
+                  >
+                    {t('home.connect.new')}
+                  </Link>
+                </Step>
+              </ol>
+            )}
+          </Region>
+        </Card>
+        <Card>
+          <h2 className="border-b border-line px-4 py-3 text-base font-semibold">{t('home.recent')}</h2>
+          <Region query={runs} rows={3}>
+            {() =>
+              recent.length === 0 ? (
+                <Empty title={t('home.recent.none')} />
+              ) : (
+                <ul>
+                  {recent.map((run) => (
+                    <li key={run.run_id} className="flex min-h-12 items-center gap-4 border-b border-line px-4 py-2 last:border-0">
+                      <Link
+                        to="/runs/$workflow/$id"
+                        params={{ workflow: run.workflow_id, id: run.run_id }}
+                        search={{ tab: undefined, step: undefined }}
+                        className="min-w-0 flex-1 truncate font-medium hover:underline"
+                      >
+                        {run.workflow_name ?? run.run_id}
+                      </Link>
+                      <RunStatus status={run.status} />
+                      <span className="text-ink-3 tabular-nums">
+                        <Time at={run.created_at} />
+                      </span>
+                    </li>
+                  ))}
+                </ul>
+              )
+            }
+          </Region>
+          {runs.error && runs.data ? <Button onClick={() => void runs.refetch()}>{t('action.retry')}</Button> : null}
+        </Card>
+      </div>
+    </>
+  )
+}

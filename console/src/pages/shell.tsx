@@ -1,0 +1,119 @@
+import { useQueryClient, useSuspenseQuery } from '@tanstack/react-query'
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { Cable, House, KeyRound, ListTree, LogOut, type LucideIcon, Monitor, Moon, Sun } from 'lucide-react'
+import { useEffect, useRef, useState } from 'react'
+import { meQuery, signOut } from '../session.ts'
+import { IconButton } from '../ui/button.tsx'
+import { type Key, t } from '../words/index.ts'
+
+const PLACES: { label: Key | null; links: { to: string; label: Key; icon: LucideIcon }[] }[] = [
+  { label: null, links: [{ to: '/', label: 'nav.home', icon: House }] },
+  { label: 'nav.operate', links: [{ to: '/runs', label: 'nav.runs', icon: ListTree }] },
+  {
+    label: 'nav.connect',
+    links: [
+      { to: '/connections', label: 'nav.connections', icon: KeyRound },
+      { to: '/mcp', label: 'nav.mcp', icon: Cable },
+    ],
+  },
+]
+
+const THEMES = ['system', 'light', 'dark'] as const
+const THEME_ICONS = { system: Monitor, light: Sun, dark: Moon }
+
+function Theme() {
+  const [wish, setWish] = useState<(typeof THEMES)[number]>(() => (localStorage.getItem('theme') as 'light' | 'dark' | null) ?? 'system')
+  useEffect(() => {
+    const system = matchMedia('(prefers-color-scheme: dark)')
+    const apply = () => {
+      document.documentElement.dataset.theme = wish === 'dark' || (wish === 'system' && system.matches) ? 'dark' : 'light'
+    }
+    if (wish === 'system') localStorage.removeItem('theme')
+    else localStorage.setItem('theme', wish)
+    apply()
+    system.addEventListener('change', apply)
+    return () => system.removeEventListener('change', apply)
+  }, [wish])
+  const Icon = THEME_ICONS[wish]
+  const next = THEMES[(THEMES.indexOf(wish) + 1) % THEMES.length] as (typeof THEMES)[number]
+  return (
+    <IconButton label={`${t('theme.label')}: ${t(`theme.${wish}`)}`} onClick={() => setWish(next)}>
+      <Icon size={16} aria-hidden />
+    </IconButton>
+  )
+}
+
+export function Shell() {
+  const { data: me } = useSuspenseQuery(meQuery)
+  const queries = useQueryClient()
+  const navigate = useNavigate()
+  const path = useRouterState({ select: (s) => s.location.pathname })
+  const main = useRef<HTMLElement>(null)
+  const first = useRef(true)
+  // Whoever cannot see that the page has changed is taken to its title.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is for each page anew
+  useEffect(() => {
+    if (first.current) first.current = false
+    else main.current?.querySelector<HTMLElement>('h1')?.focus()
+    const title = main.current?.querySelector('h1')?.textContent
+    document.title = [title, me.workspace.name].filter(Boolean).join(' · ')
+  }, [path, me.workspace.name])
+
+  return (
+    <div className="min-h-dvh lg:flex">
+      <a
+        href="#main"
+        className="sr-only z-70 rounded-md bg-primary px-3 py-2 text-primary-ink focus:not-sr-only focus:fixed focus:start-2 focus:top-2"
+      >
+        {t('app.skip')}
+      </a>
+      <aside className="sticky top-0 z-10 flex flex-wrap items-center gap-x-4 border-b border-line bg-bg px-3 py-2 lg:h-dvh lg:w-[216px] lg:shrink-0 lg:flex-col lg:flex-nowrap lg:items-stretch lg:border-e lg:border-b-0 lg:py-3">
+        <div className="px-2 lg:pb-3">
+          <p className="font-semibold">{t('app.name')}</p>
+          <p className="max-w-40 truncate text-xs text-ink-3">{me.workspace.name}</p>
+        </div>
+        <nav
+          aria-label={t('nav.label')}
+          className="order-last flex w-full gap-1 overflow-x-auto lg:order-none lg:w-auto lg:flex-1 lg:flex-col lg:gap-3"
+        >
+          {PLACES.map((group) => (
+            <div key={group.label ?? ''} className="flex gap-1 lg:flex-col lg:gap-0.5">
+              {group.label ? <p className="hidden px-2 text-xs text-ink-3 lg:block">{t(group.label)}</p> : null}
+              {group.links.map(({ to, label, icon: Icon }) => (
+                <Link
+                  key={to}
+                  to={to}
+                  activeOptions={{ exact: to === '/' }}
+                  className="flex h-8 items-center gap-2 rounded-md px-2 text-sm whitespace-nowrap text-ink-2 hover:bg-surface-2 hover:text-ink"
+                  activeProps={{ className: 'bg-surface-3 !text-ink font-medium' }}
+                >
+                  <Icon size={16} aria-hidden />
+                  {t(label)}
+                </Link>
+              ))}
+            </div>
+          ))}
+        </nav>
+        <div className="ms-auto flex items-center gap-1 lg:ms-0 lg:border-t lg:border-line lg:pt-2">
+          <p className="hidden min-w-0 flex-1 truncate px-2 text-xs text-ink-2 lg:block">{me.user.name}</p>
+          <Theme />
+          <IconButton
+            label={t('user.signOut')}
+            onClick={() =>
+              void signOut(queries)
+                .catch(() => undefined)
+                .then(() => navigate({ to: '/login', search: { return_to: undefined } }))
+            }
+          >
+            <LogOut size={16} aria-hidden />
+          </IconButton>
+        </div>
+      </aside>
+      <main id="main" ref={main} tabIndex={-1} className="min-w-0 flex-1 p-4 outline-none lg:p-6">
+        <div className="mx-auto max-w-[1120px]">
+          <Outlet />
+        </div>
+      </main>
+    </div>
+  )
+}

@@ -1,0 +1,75 @@
+/** What the pages read, by one key each, so that a change anywhere refreshes it everywhere. */
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+import { call, type Input } from './api.ts'
+
+const none = null as string | null
+/** Rows of one page of a list. */
+const PAGE = 50
+
+export const connectionsQuery = (filter: Pick<Input<'connections.list'>, 'q' | 'status'>) =>
+  infiniteQueryOptions({
+    queryKey: ['connections', filter],
+    initialPageParam: none,
+    queryFn: ({ pageParam, signal }) =>
+      call('connections.list', { ...filter, limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
+    getNextPageParam: (page) => page.next_cursor,
+  })
+export const connectionQuery = (id: string) =>
+  queryOptions({ queryKey: ['connections', id, 'one'], queryFn: ({ signal }) => call('connections.get', { id }, { signal }) })
+export const usageQuery = (id: string) =>
+  queryOptions({ queryKey: ['connections', id, 'usage'], queryFn: ({ signal }) => call('connections.usage', { id }, { signal }) })
+export const factsQuery = (id: string) =>
+  queryOptions({ queryKey: ['connections', id, 'facts'], queryFn: ({ signal }) => call('connections.credentials', { id }, { signal }) })
+export const activityQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['connections', id, 'events'],
+    queryFn: ({ signal }) => call('connections.events', { id, limit: PAGE }, { signal }),
+  })
+export const templatesQuery = queryOptions({
+  queryKey: ['templates'],
+  queryFn: ({ signal }) => call('connections.templates', {}, { signal }),
+  staleTime: Number.POSITIVE_INFINITY,
+})
+export const oauthAppsQuery = queryOptions({ queryKey: ['oauth-apps'], queryFn: ({ signal }) => call('oauth_apps.list', {}, { signal }) })
+export const instancesQuery = queryOptions({
+  queryKey: ['instances'],
+  queryFn: ({ signal }) => call('instances.list', { limit: 200 }, { signal }),
+})
+export const instanceQuery = (id: string) =>
+  queryOptions({ queryKey: ['instances', id], queryFn: ({ signal }) => call('instances.get', { id }, { signal }) })
+export const toolsQuery = (id: string) =>
+  queryOptions({ queryKey: ['instances', id, 'tools'], queryFn: ({ signal }) => call('tools.list', { id }, { signal }) })
+export const catalogQuery = queryOptions({
+  queryKey: ['catalog'],
+  queryFn: ({ signal }) => call('mcp.catalog', {}, { signal }),
+  staleTime: Number.POSITIVE_INFINITY,
+})
+export const workflowsQuery = queryOptions({
+  queryKey: ['workflows'],
+  queryFn: ({ signal }) => call('workflows.list', { limit: 200 }, { signal }),
+})
+export const runsQuery = (filter: Pick<Input<'runs.list'>, 'status'>) =>
+  infiniteQueryOptions({
+    queryKey: ['runs', filter],
+    initialPageParam: none,
+    queryFn: ({ pageParam, signal }) =>
+      call('runs.list', { ...filter, limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
+    getNextPageParam: (page) => page.next_cursor,
+  })
+
+/** A run that has ended changes no more. */
+export const ENDED = new Set(['completed', 'failed', 'stopped'])
+const LOOK_MS = 1_000
+export const runQuery = (id: string, run_id: string) =>
+  queryOptions({
+    queryKey: ['runs', run_id, 'summary'],
+    queryFn: ({ signal }) => call('runs.summary', { id, run_id }, { signal }),
+    refetchInterval: (query) => (query.state.data && ENDED.has(query.state.data.status) ? false : LOOK_MS),
+  })
+export const runEventsQuery = (id: string, run_id: string) =>
+  queryOptions({
+    queryKey: ['runs', run_id, 'events'],
+    queryFn: ({ signal }) => call('runs.events', { id, run_id, limit: 200 }, { signal }),
+  })
+export const runContextQuery = (id: string, run_id: string) =>
+  queryOptions({ queryKey: ['runs', run_id, 'context'], queryFn: ({ signal }) => call('runs.context', { id, run_id }, { signal }) })

@@ -1,0 +1,94 @@
+import type { QueryClient } from '@tanstack/react-query'
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router'
+import { Missing } from './pages/missing.tsx'
+import { Shell } from './pages/shell.tsx'
+import { isSignedOut, meQuery } from './session.ts'
+import { Problem } from './ui/region.tsx'
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
+
+const root = createRootRouteWithContext<{ queries: QueryClient }>()({ component: Outlet, notFoundComponent: Missing })
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: '/setup',
+  component: lazyRouteComponent(() => import('./pages/sign/setup.tsx'), 'Setup'),
+})
+const login = createRoute({
+  getParentRoute: () => root,
+  path: '/login',
+  validateSearch: (s: Record<string, unknown>) => ({ return_to: text(s.return_to) }),
+  component: lazyRouteComponent(() => import('./pages/sign/login.tsx'), 'Login'),
+})
+/** Everything that is for people who are signed in. */
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: 'shell',
+  component: Shell,
+  beforeLoad: async ({ context, location }) => {
+    try {
+      await context.queries.ensureQueryData(meQuery)
+    } catch (error) {
+      if (isSignedOut(error)) throw redirect({ to: '/login', search: { return_to: location.href } })
+      throw error
+    }
+  },
+  errorComponent: ({ error, reset }) => (
+    <main className="mx-auto max-w-lg p-6">
+      <Problem error={error} retry={reset} />
+    </main>
+  ),
+  notFoundComponent: Missing,
+})
+const home = createRoute({
+  getParentRoute: () => shell,
+  path: '/',
+  component: lazyRouteComponent(() => import('./pages/home/home.tsx'), 'Home'),
+})
+const connections = createRoute({
+  getParentRoute: () => shell,
+  path: '/connections',
+  validateSearch: (s: Record<string, unknown>) => ({
+    q: text(s.q),
+    status: text(s.status),
+    c: text(s.c),
+    tab: text(s.tab),
+    new: text(s.new),
+  }),
+  component: lazyRouteComponent(() => import('./pages/connections/list.tsx'), 'Connections'),
+})
+const mcp = createRoute({
+  getParentRoute: () => shell,
+  path: '/mcp',
+  validateSearch: (s: Record<string, unknown>) => ({ tab: text(s.tab), add: text(s.add) }),
+  component: lazyRouteComponent(() => import('./pages/mcp/list.tsx'), 'Mcp'),
+})
+const instance = createRoute({
+  getParentRoute: () => shell,
+  path: '/mcp/instances/$id',
+  validateSearch: (s: Record<string, unknown>) => ({ tool: text(s.tool) }),
+  component: lazyRouteComponent(() => import('./pages/mcp/instance.tsx'), 'Instance'),
+})
+const runs = createRoute({
+  getParentRoute: () => shell,
+  path: '/runs',
+  validateSearch: (s: Record<string, unknown>) => ({ status: text(s.status) }),
+  component: lazyRouteComponent(() => import('./pages/runs/list.tsx'), 'Runs'),
+})
+const run = createRoute({
+  getParentRoute: () => shell,
+  path: '/runs/$workflow/$id',
+  validateSearch: (s: Record<string, unknown>) => ({ tab: text(s.tab), step: text(s.step) }),
+  component: lazyRouteComponent(() => import('./pages/runs/run.tsx'), 'Run'),
+})
+
+const tree = root.addChildren([setup, login, shell.addChildren([home, connections, mcp, instance, runs, run])])
+
+export const createAppRouter = (queries: QueryClient) =>
+  createRouter({ routeTree: tree, context: { queries }, defaultPreload: 'intent', scrollRestoration: true })
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof createAppRouter>
+  }
+}

@@ -1,0 +1,4 @@
+declare module 'virtual:routes' {
+  const routes: Record<string, string>
+  export default routes
+}

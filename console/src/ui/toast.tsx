@@ -1,0 +1,47 @@
+import { Toast } from '@base-ui/react/toast'
+import { X } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { t } from '../words/index.ts'
+
+const manager = Toast.createToastManager()
+const SHOWN_MS = 5_000
+
+/** Of the user's own acts only. */
+export function toast(title: string, description?: string): void {
+  manager.add({ title, ...(description ? { description } : {}), timeout: SHOWN_MS })
+}
+
+function List() {
+  const { toasts } = Toast.useToastManager()
+  return toasts.map((one) => (
+    <Toast.Root
+      key={one.id}
+      toast={one}
+      className="flex w-80 items-start gap-3 rounded-md border border-line bg-surface p-3 text-sm shadow-float"
+    >
+      <div className="min-w-0 flex-1">
+        <Toast.Title className="font-medium break-words" />
+        <Toast.Description className="break-words text-ink-2" />
+      </div>
+      <Toast.Close
+        aria-label={t('action.close')}
+        className="inline-flex size-6 items-center justify-center rounded text-ink-3 hover:text-ink"
+      >
+        <X size={14} aria-hidden />
+      </Toast.Close>
+    </Toast.Root>
+  ))
+}
+
+export function Toasts({ children }: { children: ReactNode }) {
+  return (
+    <Toast.Provider toastManager={manager} limit={3}>
+      {children}
+      <Toast.Portal>
+        <Toast.Viewport className="fixed end-4 bottom-4 z-70 flex flex-col gap-2">
+          <List />
+        </Toast.Viewport>
+      </Toast.Portal>
+    </Toast.Provider>
+  )
+}
