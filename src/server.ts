@@ -4,7 +4,6 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer as createNetServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
 import { appendAudit, createAccess } from './access/index.ts'
 import { createDb, openPool } from './base/db.ts'
@@ -40,7 +39,6 @@ const TIDY_MS = 3_600_000
 /** On the way down, requests under way get this long. */
 const LAST_REQUESTS_MS = 5_000
 const MIGRATIONS = new URL('../migrations/', import.meta.url)
-const CONSOLE = fileURLToPath(new URL('../console/dist/', import.meta.url))
 
 export interface Deps {
   now?: () => number
@@ -201,7 +199,6 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       log,
       now,
       version: VERSION,
-      consoleDir: CONSOLE,
     })
     let launched = false
     undo.push(() => (launched ? runs.close() : undefined))

@@ -36,7 +36,7 @@ export function createHttp(deps: {
   log: Logger
   now: () => number
   version: string
-  /** Where the Console lies, built. Without it there is the API alone. */
+  /** Where the Console lies, built. Without it, as long as nobody can sign in to it, there is the API alone. */
   consoleDir?: string
 }) {
   const app = new Hono<Env>()
