@@ -38,6 +38,7 @@ const GUARDED: Record<string, RegExp> = {
   'node:dgram': /^$/,
   pg: /^(base\/(db|hastened-pool|migrate|postgres[\w-]*)|vault\/drivers\/postgres[\w-]*|runs\/(index|engine)|server)\.ts$/,
   kysely: /^(base\/db|[\w-]+\/([a-z]+-)?rows)\.ts$/,
+  '@modelcontextprotocol/server': /^faces\/([\w]+-)?mcp(-gate)?\.ts$/,
   '@dbos-inc/dbos-sdk': /^runs\/engine\.ts$/,
 }
 

@@ -1,8 +1,11 @@
 /** The visible surface, as literals: whoever changes it changes this file too, on purpose. */
 import { expect, it } from 'vitest'
+import { z } from 'zod'
 import { SCOPES } from '../src/access/index.ts'
 import { FAULTS } from '../src/base/errors.ts'
-import { operations } from '../src/operations/index.ts'
+import { isSecret, type Schema } from '../src/faces/cli-commands.ts'
+import { toolName, toolOf } from '../src/faces/platform-mcp.ts'
+import { type AnyOperation, operations } from '../src/operations/index.ts'
 
 it('[pins.surface] error codes and their HTTP statuses and exit codes', () => {
   expect(Object.entries(FAULTS).map(([code, f]) => `${code} ${f.http} ${f.exit}${f.retry ? ' retry' : ''}`)).toMatchInlineSnapshot(`
@@ -141,6 +144,102 @@ it('[pins.surface] operations: name, route, scope, role, effect, audit', () => {
       "vault.rewrap | POST /v1/vault/rewrap | vault:admin | workspace_owner | write | vault.rewrapped",
     ]
   `)
+})
+
+it('[pins.surface] MCP tools and their hints, and what is kept from models for which reason', () => {
+  const hints = (op: AnyOperation) =>
+    Object.entries(toolOf(op).annotations ?? {})
+      .filter(([, on]) => on)
+      .map(([hint]) => hint.replace('Hint', ''))
+  expect(
+    operations.map((op) => (op.hideFrom?.mcp ? `(${op.name}: ${op.hideFrom.mcp})` : [toolName(op), ...hints(op)].join(' '))),
+  ).toMatchInlineSnapshot(`
+    [
+      "me_get readOnly idempotent",
+      "pats_list readOnly idempotent",
+      "(pats.create: its answer holds a token, which a model must not see)",
+      "pats_revoke destructive idempotent",
+      "audit_list readOnly idempotent",
+      "audit_verify readOnly idempotent",
+      "connections_templates readOnly idempotent",
+      "connections_list readOnly idempotent",
+      "(connections.create: it takes a credential, which a model must not hold)",
+      "connections_get readOnly idempotent",
+      "(connections.update: it takes a credential, which a model must not hold)",
+      "connections_delete destructive idempotent",
+      "connections_credentials readOnly idempotent",
+      "connections_usage readOnly idempotent",
+      "connections_validate",
+      "connections_events readOnly idempotent",
+      "connections_authorize",
+      "connections_reconnect",
+      "oauth_attempt readOnly idempotent",
+      "doctor_oauth readOnly idempotent",
+      "(oauth.confirm_original: for operators only)",
+      "google_config readOnly idempotent",
+      "google_oauth_url",
+      "google_complete readOnly idempotent",
+      "google_account readOnly idempotent",
+      "google_services",
+      "oauth_apps_list readOnly idempotent",
+      "oauth_apps_get readOnly idempotent",
+      "(oauth_apps.put: it takes a credential, which a model must not hold)",
+      "oauth_apps_delete destructive idempotent",
+      "mcp_catalog readOnly idempotent",
+      "instances_resolve readOnly idempotent",
+      "instances_list readOnly idempotent",
+      "instances_create",
+      "instances_get readOnly idempotent",
+      "instances_update",
+      "instances_delete destructive idempotent",
+      "instances_validate",
+      "tools_list readOnly idempotent",
+      "(tools.call: each instance is an MCP server of its own, where a tool has its own name and hints)",
+      "profiles_list readOnly idempotent",
+      "profiles_create",
+      "profiles_update",
+      "profiles_set_active",
+      "workflows_list readOnly idempotent",
+      "workflows_create",
+      "workflows_get readOnly idempotent",
+      "workflows_update",
+      "workflows_archive destructive idempotent",
+      "workflows_validate readOnly idempotent",
+      "versions_list readOnly idempotent",
+      "versions_publish",
+      "runs_command",
+      "runs_list readOnly idempotent",
+      "runs_list_of_workflow readOnly idempotent",
+      "runs_summary readOnly idempotent",
+      "runs_events readOnly idempotent",
+      "runs_context readOnly idempotent",
+      "runs_retry",
+      "runs_resolve_step",
+      "vault_status readOnly idempotent",
+      "(vault.rotate: for operators only)",
+      "(vault.rewrap: for operators only)",
+    ]
+  `)
+  const names = operations.map(toolName)
+  expect(new Set(names).size).toBe(names.length)
+  expect(names.filter((name) => !/^[a-z_]{1,64}$/.test(name))).toEqual([])
+})
+
+it('[mcp.no-credential] what takes a credential or answers with a token is kept from models', () => {
+  const schema = (of: z.ZodType, io: 'input' | 'output') => z.toJSONSchema(of, { io, unrepresentable: 'any' }) as Schema
+  const telling = /^(token|secret|client_secret|signing_secret|password|api_key|code|credentials?)$/
+  const names = (it: Schema): string[] => [
+    // A flag says that something is secret, and is none itself.
+    ...Object.entries(it.properties ?? {}).flatMap(([name, of]) => (of.type === 'boolean' ? [] : [name])),
+    ...[...Object.values(it.properties ?? {}), ...(it.anyOf ?? []), ...(it.items ? [it.items] : [])].flatMap(names),
+  ]
+  const careful = operations.filter(
+    (op) => isSecret(schema(op.input, 'input')) || names(schema(op.input, 'input')).some((name) => telling.test(name)),
+  )
+  expect(careful.map((op) => op.name)).toEqual(['connections.create', 'connections.update', 'oauth_apps.put'])
+  const showing = operations.filter((op) => names(schema(op.output, 'output')).some((name) => telling.test(name) && name !== 'code'))
+  expect(showing.map((op) => op.name)).toEqual(['pats.create'])
+  for (const op of [...careful, ...showing]) expect(op.hideFrom?.mcp, op.name).toBeTruthy()
 })
 
 it('every operation says what it is, has strict input, and names its path fields', () => {

@@ -35,6 +35,10 @@ export interface Caller {
 
 export const atLeast = (role: Role, needed: Role): boolean => ROLES.indexOf(role) >= ROLES.indexOf(needed)
 
+/** Whether `allow` lets it pass: for lists of what there is to ask. */
+export const permits = (caller: Caller, scope: ScopeName | null, role: Role): boolean =>
+  (scope === null || caller.scopes.includes(scope)) && atLeast(caller.role, role)
+
 /** Scope first, then role: both are needed. */
 export function allow(caller: Caller, operation: string, scope: ScopeName | null, role: Role): void {
   const code: FaultCode = 'FORBIDDEN'

@@ -9,6 +9,9 @@ import type { Logger } from '../base/log.ts'
 import type { AnyOperation, Invoke, SignIn } from '../operations/index.ts'
 import { openApi } from './openapi.ts'
 import { docsPage } from './docs.ts'
+import { instanceMcp } from './instance-mcp.ts'
+import { serveMcp } from './mcp.ts'
+import { platformMcp } from './platform-mcp.ts'
 import { consolePages } from './static.ts'
 import { signInPages } from './sign-in-pages.ts'
 
@@ -72,6 +75,15 @@ export function createHttp(deps: {
 
   signInPages(app, deps.signIn, { ...deps, requestIdOf: (c) => c.get('requestId') })
 
+  // Pages of the Console and endpoints of programs share addresses: who asks for HTML gets the page.
+  if (deps.consoleDir !== undefined) consolePages(app, deps.consoleDir)
+  serveMcp(app, [platformMcp(deps.operations, deps.invoke), instanceMcp(deps.operations, deps.invoke)], {
+    ...deps,
+    callerOf: signIn,
+    readBody,
+    requestIdOf: (c) => c.get('requestId'),
+  })
+
   for (const op of deps.operations) {
     const [method, path] = op.http.split(' ') as [string, string]
     const route = path.replaceAll(/\{(\w+)\}/g, ':$1')
@@ -106,8 +118,6 @@ export function createHttp(deps: {
     })
   }
 
-  if (deps.consoleDir !== undefined) consolePages(app, deps.consoleDir)
-
   app.notFound((c) => {
     const known = deps.operations.filter((op) => routeMatches(op.http.split(' ')[1] as string, c.req.path))
     if (known.length > 0) {
@@ -130,12 +140,12 @@ export function createHttp(deps: {
     return show(new Fault('INTERNAL', 'something went wrong here', { hint: 'The log line with this request id says more.' }), requestId)
   })
 
-  async function signIn(request: Request, ip: string | null): Promise<Caller> {
+  async function signIn(request: Request, ip: string | null, believeMs?: number): Promise<Caller> {
     const sent = request.headers.get('authorization')
     if (!sent) fail('UNAUTHENTICATED', 'send a personal access token', { hint: 'Authorization: Bearer ar_pat_…' })
     const token = /^Bearer ([^\s,]+)$/i.exec(sent)?.[1]
     if (!token) fail('UNAUTHENTICATED', 'the Authorization header is not of the form Bearer <token>')
-    const caller = await deps.access.authenticate(token, ip)
+    const caller = await deps.access.authenticate(token, ip, believeMs)
     const tenant = request.headers.get('x-tenant-id')
     if (tenant !== null && tenant !== caller.workspaceSlug) fail('FORBIDDEN', 'X-Tenant-Id is not the workspace of this token')
     const project = request.headers.get('x-project-id')

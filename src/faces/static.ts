@@ -30,8 +30,8 @@ const policy = (nonce: string): string =>
     "frame-ancestors 'none'",
   ].join('; ')
 
-/** What belongs to programs: an address below it that is not known is told so, and is no page. */
-const NOT_PAGES = /^\/(v1|mcp|assets|docs|healthz|readyz|metrics|openapi\.json|\.well-known)(\/|$)/
+/** What belongs to programs alone: an address below it that is not known is told so, and is no page. */
+const NOT_PAGES = /^\/(v1|assets|docs|healthz|readyz|metrics|openapi\.json|\.well-known)(\/|$)/
 
 export function consolePages<E extends object>(app: Hono<E>, dist: string): void {
   if (!existsSync(join(dist, 'index.html'))) return

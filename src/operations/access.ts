@@ -66,6 +66,7 @@ export const createPat = operation({
   effect: 'write',
   audit: { log: 'pat.created' },
   status: 201,
+  hideFrom: { mcp: 'its answer holds a token, which a model must not see' },
   input: z.strictObject({
     display_name: name,
     scopes: z.array(z.enum(SCOPES)).min(1),

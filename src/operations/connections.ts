@@ -37,6 +37,7 @@ export const create = operation({
   audit: { log: 'connection.created' },
   status: 201,
   idempotent: true,
+  hideFrom: { mcp: 'it takes a credential, which a model must not hold' },
   input: z.strictObject({
     display_name: name,
     provider: z.string().max(60),
@@ -77,6 +78,7 @@ export const update = operation({
   role: 'project_contributor',
   effect: 'write',
   audit: { log: 'connection.updated' },
+  hideFrom: { mcp: 'it takes a credential, which a model must not hold' },
   input: z.strictObject({
     id: id('connection'),
     display_name: name.optional(),

@@ -16,7 +16,7 @@ import * as workflows from './workflows.ts'
 
 export { forgetOldAnswers } from './rows.ts'
 export { createSignIn, type Ending, type Invitation, type SignIn, standsBy } from './sign-in.ts'
-export { type AnyOperation, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
+export { type AnyOperation, type Asked, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
 
 const all = [
   access.me,

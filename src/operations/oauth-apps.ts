@@ -77,6 +77,7 @@ export const put = operation({
   role: 'workspace_admin',
   effect: 'write',
   audit: { log: 'oauth_app.changed' },
+  hideFrom: { mcp: 'it takes a credential, which a model must not hold' },
   input: z.strictObject({
     slug,
     provider: z.string().max(60).optional().describe('google, linkedin or oauth2; the slug unless said'),

@@ -137,6 +137,7 @@ export const confirmOriginal = operation({
   role: 'workspace_owner',
   effect: 'write',
   audit: { log: 'oauth.original_confirmed' },
+  hideFrom: { mcp: 'for operators only' },
   input: z.strictObject({ confirm: z.literal(true).describe('the other copy is switched off') }),
   output: z.object({ was_held: z.string().nullable() }),
   run: async ({ connections }, { act }) => {

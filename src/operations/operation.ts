@@ -87,6 +87,8 @@ export interface Asked {
   requestId: string
   signal: AbortSignal
   seen?: Seen
+  /** The face, where it is another than HTTP: the audit entry says so. */
+  via?: string
   idempotencyKey?: string | undefined
   progress?: (state: object) => void
 }
@@ -108,7 +110,12 @@ export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutpu
   return async function invoke(op: AnyOperation, caller: Caller, raw: Record<string, unknown>, asked: Asked): Promise<unknown> {
     const scope: Scope = { workspace: caller.workspace, project: caller.project }
     const note = (tx: Tx, act: Omit<Act, 'actor' | 'requestId'>) =>
-      appendAudit(tx, scope, new Date(deps.now()), { ...act, actor: caller.actor, requestId: asked.requestId })
+      appendAudit(tx, scope, new Date(deps.now()), {
+        ...act,
+        ...(asked.via === undefined ? {} : { details: { ...act.details, via: asked.via } }),
+        actor: caller.actor,
+        requestId: asked.requestId,
+      })
     try {
       allow(caller, op.name, op.scope, op.role)
     } catch (refusal) {

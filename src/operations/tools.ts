@@ -127,6 +127,7 @@ export const call = operation({
   role: 'project_contributor',
   effect: 'write',
   audit: { none: 'every call has a record of its own, with more in it than an audit entry' },
+  hideFrom: { mcp: 'each instance is an MCP server of its own, where a tool has its own name and hints' },
   input: z.strictObject({
     id: id('instance'),
     tool: z.string().max(100),

@@ -4,6 +4,7 @@ import { operations } from '../../src/operations/index.ts'
 import type { Provider } from '../fakes/provider.ts'
 import { type Answer, runtime, type TestRuntime } from '../harness.ts'
 import { behindTheScenes, ended, graphOf } from './acts.ts'
+import { message, send, verdict } from './mcp-client.ts'
 import { type Belongings, belongings, rowCounts, rowsOf, secondTenant, startGoogle, type Tenant } from './tenants.ts'
 
 let google: Provider
@@ -112,6 +113,23 @@ describe('another tenant', () => {
     // Only the stranger's own attempt to call a tool is on record.
     const counts = await rowCounts(rt)
     expect({ ...counts, tool_calls: before.counts.tool_calls }).toEqual(before.counts)
+  })
+
+  it('[access.other-tenant] every MCP tool that takes an id answers a stranger as for an id that nobody has', async () => {
+    const before = { rows: await rowsOf(rt, other.workspace), counts: await rowCounts(rt) }
+    let asked = 0
+    for (const op of withIds.filter((it) => !it.hideFrom?.mcp && !MAKES_ONES_OWN.includes(it.name)))
+      for (const path of paths(op.http, theirs, mine)) {
+        const fields = new RegExp(`^${op.http.replace(/^\w+ /, '').replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`).exec(path)?.groups
+        const params = { name: op.name.replaceAll('.', '_'), arguments: { ...fields, ...BODIES[op.name] } }
+        const answer = await send(rt, '/mcp', message('2026-07-28', 'tools/call', params))
+        expect(`${op.name} ${path} ${verdict(answer.body.result)}`).toBe(`${op.name} ${path} NOT_FOUND`)
+        expect(answer.text.replaceAll(rt.url, '')).not.toMatch(/Mine|An account|example\.com|127\.0\.0\.1|client-of/)
+        asked++
+      }
+    expect(asked).toBeGreaterThan(30)
+    expect(await rowsOf(rt, other.workspace)).toEqual(before.rows)
+    expect(await rowCounts(rt)).toEqual(before.counts)
   })
 
   it('[access.other-tenant] lists hold one’s own things only, also when filtered by somebody else’s names', async () => {
