@@ -164,6 +164,25 @@ describe.each(ERAS)('a client of %s', (era) => {
     await until(() => gone > before.gone, 'the upstream to be let go', 3_000)
   })
 
+  it('[mcp.cancel] a stream that is closed ends its call too', async () => {
+    const before = { held: hanging.length, gone }
+    const up = new AbortController()
+    const headers = { authorization: `Bearer ${rt.pat}` }
+    const sent = message(era, 'tools/call', HANG)
+    const calling = fetch(rt.url + at(slow), {
+      method: 'POST',
+      headers: { ...sent.headers, ...headers },
+      body: sent.body,
+      signal: up.signal,
+    })
+      .then((it) => it.text())
+      .catch((e: unknown) => e)
+    await until(() => hanging.length > before.held, 'the call to reach the upstream')
+    up.abort()
+    expect(await calling).toMatchObject({ name: 'AbortError' })
+    await until(() => gone > before.gone, 'the upstream to be let go', 3_000)
+  })
+
   it('[mcp.revoked] a token that is revoked in the middle ends the call within a second, and opens nothing afterwards', async () => {
     const pat = await token('mcp:execute')
     await using client = await connect(rt, at(slow), era, pat.token)
