@@ -1,8 +1,6 @@
 /** The only file that knows every room: builds them, starts them, stops them. */
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer as createNetServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import { appendAudit, createAccess } from './access/index.ts'
@@ -21,6 +19,7 @@ import { type AppSettings, createConnections, createEpoch } from './connections/
 import { loadShelf } from './connectors/load.ts'
 import { seedDemo } from './demo.ts'
 import { createHttp, type Readiness } from './faces/http.ts'
+import { createListener, shownHost } from './listener.ts'
 import { createInvoke, createSignIn, forgetOldAnswers, operations, type Rooms, standsBy } from './operations/index.ts'
 import { createRuns, ENGINE_POOL, type Times } from './runs/index.ts'
 import { createTools } from './tools/index.ts'
@@ -31,13 +30,8 @@ const APP_POOL = 16
 /** How often the root key is looked at again, and wrap counts are written down; and how often a sealed vault tries to open. */
 const VAULT_CHECK_MS = 60_000
 const VAULT_RETRY_MS = 5_000
-/** A client that sends its headers slower than this is not waited for. */
-const HEADERS_MS = 15_000
-const REQUEST_MS = 60_000
 /** Old answers are dropped this often: they are small, and nobody waits for it. */
 const TIDY_MS = 3_600_000
-/** On the way down, requests under way get this long. */
-const LAST_REQUESTS_MS = 5_000
 const MIGRATIONS = new URL('../migrations/', import.meta.url)
 
 export interface Deps {
@@ -66,21 +60,20 @@ export interface Runtime {
 export async function startRuntime(config: Config, deps: Deps = {}): Promise<Runtime> {
   const { now = Date.now, random = Math.random, say = () => undefined } = deps
   const undo: (() => unknown)[] = []
+  let engineUp = false
   // The port is taken first, so that a taken one is said before anything is made; until all is there the answer is 503.
-  let handle: RequestListener = (_request, response) => void response.writeHead(503, { 'retry-after': '1' }).end()
-  const listener = createNetServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS }, (request, response) =>
-    handle(request, response),
-  )
+  const listener = createListener()
   // On the way down: no new requests, then runs write down what is in flight, then the rest.
   const stop = async () => {
-    if (listener.listening) await closeListener(listener)
+    engineUp = false
+    await listener.close()
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
     if (!existsSync(config.dataDir)) mkdirSync(config.dataDir, { recursive: true, mode: 0o711 })
     const lock = lockDirectory(config.dataDir)
     undo.push(() => lock.release())
-    const ownPort = await listen(listener, config)
+    const ownPort = await listener.listen(config)
     const log = createLog(config.logLevel, config.logFile === '-' ? 2 : (config.logFile ?? join(config.dataDir, 'agentruntime.log')))
 
     const database = await openDatabase(config, log, say)
@@ -171,7 +164,6 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
 
     const rooms: Rooms = { access, connections, bindings, tools, runs, vault: vault.keeping, db }
     const invoke = createInvoke(rooms, { now })
-    let engineUp = false
     const readiness = async (): Promise<Readiness> => {
       const state = vault.keeping.state()
       const checks: Readiness['checks'] = {
@@ -202,7 +194,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     })
     let launched = false
     undo.push(() => (launched ? runs.close() : undefined))
-    handle = getRequestListener(http.fetch)
+    listener.answerWith(getRequestListener(http.fetch))
     const url = `http://${shownHost(config.host)}:${ownPort}`
 
     launched = true
@@ -230,8 +222,6 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     throw error
   }
 }
-
-const shownHost = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 /** Stable for a data directory: only one process has it at a time, so its runs are its own again after a restart. */
 function executorId(dataDir: string): string {
@@ -271,26 +261,4 @@ async function writeOwnerPat(
   } catch (error) {
     throw new Fault('INVALID_INPUT', `the token cannot be written to ${file} (${(error as NodeJS.ErrnoException).code})`)
   }
-}
-
-/** Requests under way may end; whoever keeps a connection open for longer is cut. */
-function closeListener(listener: ReturnType<typeof createNetServer>): Promise<void> {
-  return new Promise((resolve) => {
-    listener.close(() => resolve())
-    listener.closeIdleConnections()
-    setTimeout(() => listener.closeAllConnections(), LAST_REQUESTS_MS).unref()
-  })
-}
-
-function listen(server: ReturnType<typeof createNetServer>, config: Config): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === 'EADDRINUSE'
-          ? `port ${config.port} on ${config.host} is in use`
-          : `cannot listen on ${config.host}:${config.port} (${error.code})`
-      reject(new Fault('CONFLICT', why, { hint: '--port 0 picks a free one.' }))
-    })
-    server.listen(config.port, config.host, () => resolve((server.address() as AddressInfo).port))
-  })
 }

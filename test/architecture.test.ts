@@ -20,6 +20,7 @@ const MAY: Record<string, string[]> = {
   faces: ['base/*', 'access', 'operations'],
   'config.ts': ['base/*', 'vault'],
   'demo.ts': ['base/*', 'access', 'operations'],
+  'listener.ts': ['base/*'],
   'main.ts': ['base/*', 'config.ts', 'faces/*', 'server.ts'],
   'server.ts': ['*'],
 }
@@ -29,9 +30,9 @@ const TEST_LINES = 600
 /** Modules that reach the network or the system's database, and the only files that may import them. */
 const GUARDED: Record<string, RegExp> = {
   undici: /^base\/(egress|exchange)\.ts$/,
-  'node:net': /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|postgres-connect)|server)\.ts$/,
+  'node:net': /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|postgres-connect)|listener)\.ts$/,
   'node:tls': /^vault\/drivers\/postgres-connect\.ts$/,
-  'node:http': /^server\.ts$/,
+  'node:http': /^listener\.ts$/,
   'node:https': /^$/,
   'node:dns': /^$/,
   'node:dns/promises': /^base\/egress\.ts$/,

@@ -222,6 +222,13 @@ export const PROMISES = {
   'mcp.revoked': 'A revoked token ends its call under way within a second.',
   'mcp.canary': 'No byte of MCP holds a token or a credential.',
 
+  'stream.tells': 'What changes in a project is told by topic to those who may read it, and to no other tenant.',
+  'stream.resumes': 'A stream that was cut off tells what has changed meanwhile.',
+  'stream.scopes': 'A stream tells of what the scopes of its token allow.',
+  'stream.revoked': 'A revoked token ends its stream within a second.',
+  'stream.limits': 'A stream needs a token in its header, and one caller has few at a time.',
+  'stream.ends': 'Open streams do not hold up the end of a process.',
+
   'faults.each-used': 'Every fault point that the code names is used by a test.',
   'house.starts-together': 'Two processes that start together on one new database both come up.',
   'runs.crash-safe': 'Killed at any named point, a run goes on after the next start and ends.',

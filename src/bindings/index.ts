@@ -66,6 +66,7 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
 
   return {
     connectorOf,
+    mark: rows.mark,
 
     /** Creates the instance with an active profile `default` for production. The connection has been looked up by the caller. */
     async create(

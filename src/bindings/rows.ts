@@ -1,4 +1,5 @@
-import { type Tx, tables } from '../base/db.ts'
+import { sql } from 'kysely'
+import { OWN_PROJECT, OWN_WORKSPACE, type Tx, tables } from '../base/db.ts'
 
 export interface InstanceRow {
   id: string
@@ -89,6 +90,14 @@ export const rows = {
         .where('environment', '=', environment)
         .where('is_active', '=', true),
     ),
+  /** Differs once an instance or one of its profiles does. */
+  mark: async (tx: Tx) =>
+    (
+      await tx.first<{ mark: string }>(sql`
+      select concat_ws('/', count(distinct i.id), max(i.updated_at), md5(string_agg(p.id || p.is_active || p.updated_at, ',' order by p.id))) as mark
+      from instances i left join profiles p on p.instance_id = i.id
+      where i.workspace_id = ${OWN_WORKSPACE} and i.project_id = ${OWN_PROJECT}`)
+    )?.mark ?? '',
   active: (tx: Tx, instanceId: string, environment: string) =>
     tx.first(
       q

@@ -118,6 +118,7 @@ export function createConnections(
     providers,
     lend,
     oauth,
+    mark: rows.mark,
     create: store.create,
     change: store.change,
     fits: (connector: Connector, row: Pick<ConnectionRow, 'provider'>) => fits(connector, row, (slug) => providers.has(slug)),

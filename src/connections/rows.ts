@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type Scope, type Tx, tables } from '../base/db.ts'
+import { OWN_PROJECT, OWN_WORKSPACE, type Scope, type Tx, tables } from '../base/db.ts'
 
 export const STATUSES = ['unverified', 'active', 'degraded', 'reconnect', 'needs_scopes', 'misconfigured', 'disabled'] as const
 export type Status = (typeof STATUSES)[number]
@@ -67,6 +67,13 @@ export const rows = {
     if (f.q) query = query.where('name', 'ilike', `%${f.q.replaceAll(/[\\%_]/g, '\\$&')}%`)
     return tx.all(query)
   },
+  /** Differs once a connection is made, goes, or changes; being used is no change. */
+  mark: async (tx: Tx) =>
+    (
+      await tx.first<{ mark: string }>(sql`
+      select concat_ws('/', count(*), max(updated_at)) as mark from connections
+      where workspace_id = ${OWN_WORKSPACE} and project_id = ${OWN_PROJECT}`)
+    )?.mark ?? '',
   some: (tx: Tx, ids: readonly string[]) =>
     tx.all(
       q

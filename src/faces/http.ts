@@ -14,6 +14,7 @@ import { serveMcp } from './mcp.ts'
 import { platformMcp } from './platform-mcp.ts'
 import { consolePages } from './static.ts'
 import { signInPages } from './sign-in-pages.ts'
+import { serveStream } from './stream.ts'
 
 /** The largest body we take: graphs are capped at 1 MiB too. */
 export const MAX_BODY = 1_048_576
@@ -83,6 +84,8 @@ export function createHttp(deps: {
     readBody,
     requestIdOf: (c) => c.get('requestId'),
   })
+
+  serveStream(app, { ...deps, callerOf: signIn, requestIdOf: (c) => c.get('requestId') })
 
   for (const op of deps.operations) {
     const [method, path] = op.http.split(' ') as [string, string]

@@ -1,6 +1,7 @@
 /** Everything this runtime can be asked to do. */
 import type { z } from 'zod'
 import * as access from './access.ts'
+import { changes } from './changes.ts'
 import * as connections from './connections.ts'
 import * as google from './google.ts'
 import * as instances from './instances.ts'
@@ -25,6 +26,7 @@ const all = [
   access.revokePat,
   access.listAudit,
   access.verify,
+  changes,
   templates,
   connections.list,
   connections.create,
