@@ -36,6 +36,9 @@ export function workIn(place: typeof project): void {
   project = place
 }
 
+export const headersOfPlace = (): Record<string, string> =>
+  project ? { 'x-tenant-id': project.workspace, 'x-project-id': project.project } : {}
+
 async function ask(
   method: string,
   path: string,
@@ -49,7 +52,7 @@ async function ask(
       headers: {
         accept: 'application/json',
         ...(method === 'GET' ? {} : { 'content-type': 'application/json' }),
-        ...(project ? { 'x-tenant-id': project.workspace, 'x-project-id': project.project } : {}),
+        ...headersOfPlace(),
         ...(init.key ? { 'idempotency-key': init.key } : {}),
       },
       ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
@@ -72,6 +75,18 @@ async function ask(
 /** Public routes of signing in, which are no operations. */
 export const post = (path: string, body: unknown): Promise<unknown> => ask('POST', path, { body })
 export const get = (path: string): Promise<unknown> => ask('GET', path, {})
+
+export interface Ready {
+  ready: boolean
+  version: string
+  checks: Record<string, { ok: boolean; problem?: string; key_id?: string } | undefined>
+}
+/** How the server is: a 503 is an answer here too. */
+export async function readiness(): Promise<Ready> {
+  const read = async (path: string): Promise<object> => (await fetch(path)).json() as Promise<object>
+  const [ready, health] = await Promise.all([read('/readyz'), read('/healthz')])
+  return { ...health, ...ready } as Ready
+}
 
 /** `key` makes a repeated request the same request. */
 export function call<N extends keyof Api>(

@@ -1,6 +1,6 @@
 /** What the pages read, by one key each, so that a change anywhere refreshes it everywhere. */
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
-import { call, type Input } from './api.ts'
+import { type Answer, call, type Input } from './api.ts'
 
 const none = null as string | null
 /** Rows of one page of a list. */
@@ -50,7 +50,7 @@ export const workflowsQuery = queryOptions({
 })
 export const runsQuery = (filter: Pick<Input<'runs.list'>, 'status'>) =>
   infiniteQueryOptions({
-    queryKey: ['runs', filter],
+    queryKey: ['runs', 'list', filter],
     initialPageParam: none,
     queryFn: ({ pageParam, signal }) =>
       call('runs.list', { ...filter, limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
@@ -59,17 +59,27 @@ export const runsQuery = (filter: Pick<Input<'runs.list'>, 'status'>) =>
 
 /** A run that has ended changes no more. */
 export const ENDED = new Set(['completed', 'failed', 'stopped'])
-const LOOK_MS = 1_000
+/** Without the stream, and for clocks that tick: whoever watches a run wants to see it move. */
+const LOOK_MS = 2_000
 export const runQuery = (id: string, run_id: string) =>
   queryOptions({
     queryKey: ['runs', run_id, 'summary'],
     queryFn: ({ signal }) => call('runs.summary', { id, run_id }, { signal }),
     refetchInterval: (query) => (query.state.data && ENDED.has(query.state.data.status) ? false : LOOK_MS),
   })
+/** All events of a run. What is known already is not asked for again: events are never changed. */
 export const runEventsQuery = (id: string, run_id: string) =>
   queryOptions({
     queryKey: ['runs', run_id, 'events'],
-    queryFn: ({ signal }) => call('runs.events', { id, run_id, limit: 200 }, { signal }),
+    queryFn: async ({ client, queryKey, signal }): Promise<Answer<'runs.events'>['items']> => {
+      const known = [...(client.getQueryData<Answer<'runs.events'>['items']>(queryKey) ?? [])]
+      for (;;) {
+        const { items, next_cursor } = await call('runs.events', { id, run_id, limit: 200, after: known.at(-1)?.seq ?? 0 }, { signal })
+        known.push(...items)
+        if (next_cursor === null) return known
+      }
+    },
+    structuralSharing: false,
   })
 export const runContextQuery = (id: string, run_id: string) =>
   queryOptions({ queryKey: ['runs', run_id, 'context'], queryFn: ({ signal }) => call('runs.context', { id, run_id }, { signal }) })

@@ -7,6 +7,9 @@ import { Problem } from './ui/region.tsx'
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
 
+const some = <T extends Record<string, string | undefined>>(all: T): { [K in keyof T]?: string } =>
+  Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: string }
+
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({ component: Outlet, notFoundComponent: Missing })
 
 const setup = createRoute({
@@ -82,7 +85,17 @@ const run = createRoute({
   component: lazyRouteComponent(() => import('./pages/runs/run.tsx'), 'Run'),
 })
 
-const tree = root.addChildren([setup, login, shell.addChildren([home, connections, mcp, instance, runs, run])])
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: '/settings',
+  validateSearch: (s: Record<string, unknown>): { tab: string | undefined; actor?: string; action?: string; target?: string } => ({
+    tab: text(s.tab),
+    ...some({ actor: text(s.actor), action: text(s.action), target: text(s.target) }),
+  }),
+  component: lazyRouteComponent(() => import('./pages/settings/settings.tsx'), 'Settings'),
+})
+
+const tree = root.addChildren([setup, login, shell.addChildren([home, connections, mcp, instance, runs, run, settings])])
 
 export const createAppRouter = (queries: QueryClient) =>
   createRouter({ routeTree: tree, context: { queries }, defaultPreload: 'intent', scrollRestoration: true })

@@ -1,5 +1,5 @@
 /** Who is signed in, and where that person works. */
-import { queryOptions, type QueryClient } from '@tanstack/react-query'
+import { queryOptions, type QueryClient, useSuspenseQuery } from '@tanstack/react-query'
 import { type Answer, call, post, Refusal, workIn } from './api.ts'
 
 export type Me = Answer<'me.get'>
@@ -12,6 +12,9 @@ export const meQuery = queryOptions({
   },
   staleTime: 60_000,
 })
+
+/** Below the shell somebody is signed in. */
+export const useMe = (): Me => useSuspenseQuery(meQuery).data
 
 export const isSignedOut = (error: unknown): boolean => error instanceof Refusal && error.status === 401
 

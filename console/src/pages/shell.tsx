@@ -1,8 +1,9 @@
 import { useQueryClient, useSuspenseQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { Cable, House, KeyRound, ListTree, LogOut, type LucideIcon, Monitor, Moon, Sun } from 'lucide-react'
+import { Cable, House, KeyRound, ListTree, LogOut, type LucideIcon, Monitor, Moon, Settings as SettingsIcon, Sun } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { meQuery, signOut } from '../session.ts'
+import { hear, useLiveState } from '../live.ts'
 import { IconButton } from '../ui/button.tsx'
 import { type Key, t } from '../words/index.ts'
 
@@ -16,6 +17,7 @@ const PLACES: { label: Key | null; links: { to: string; label: Key; icon: Lucide
       { to: '/mcp', label: 'nav.mcp', icon: Cable },
     ],
   },
+  { label: 'nav.manage', links: [{ to: '/settings', label: 'nav.settings', icon: SettingsIcon }] },
 ]
 
 const THEMES = ['system', 'light', 'dark'] as const
@@ -43,6 +45,17 @@ function Theme() {
   )
 }
 
+const DOTS = { live: 'bg-ok', connecting: 'bg-warn', polling: 'bg-line-strong' }
+function Live() {
+  const state = useLiveState()
+  return (
+    <p className="flex items-center gap-1.5 px-2 text-xs text-ink-3">
+      <span aria-hidden className={`size-1.5 rounded-full ${DOTS[state]}`} />
+      {t(`live.${state}`)}
+    </p>
+  )
+}
+
 export function Shell() {
   const { data: me } = useSuspenseQuery(meQuery)
   const queries = useQueryClient()
@@ -58,6 +71,12 @@ export function Shell() {
     const title = main.current?.querySelector('h1')?.textContent
     document.title = [title, me.workspace.name].filter(Boolean).join(' · ')
   }, [path, me.workspace.name])
+
+  useEffect(() => {
+    const over = new AbortController()
+    hear(queries, over.signal)
+    return () => over.abort()
+  }, [queries])
 
   return (
     <div className="min-h-dvh lg:flex">
@@ -94,6 +113,9 @@ export function Shell() {
             </div>
           ))}
         </nav>
+        <div className="hidden lg:block">
+          <Live />
+        </div>
         <div className="ms-auto flex items-center gap-1 lg:ms-0 lg:border-t lg:border-line lg:pt-2">
           <p className="hidden min-w-0 flex-1 truncate px-2 text-xs text-ink-2 lg:block">{me.user.name}</p>
           <Theme />

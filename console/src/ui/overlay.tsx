@@ -14,7 +14,7 @@ interface Props {
   children: ReactNode
 }
 
-function Head({ title, about }: Pick<Props, 'title' | 'about'>) {
+function Head({ title, about, sticky = false }: Pick<Props, 'title' | 'about'> & { sticky?: boolean }) {
   return (
     <div className="flex items-start justify-between gap-4 border-b border-line px-4 py-3">
       <div className="min-w-0">
@@ -25,23 +25,34 @@ function Head({ title, about }: Pick<Props, 'title' | 'about'>) {
           </Base.Description>
         ) : null}
       </div>
-      <Base.Close aria-label={t('action.close')} className={CLOSE}>
-        <X size={16} aria-hidden />
-      </Base.Close>
+      {sticky ? null : (
+        <Base.Close aria-label={t('action.close')} className={CLOSE}>
+          <X size={16} aria-hidden />
+        </Base.Close>
+      )}
     </div>
   )
 }
 
 /** In the middle, for one thing to decide or enter. Focus goes in, stays in, and goes back to where it came from. */
-export function Dialog({ open, onClose, title, about, children, wide = false }: Props & { wide?: boolean }) {
+/** `sticky`: only its own buttons close it, for what is shown once. */
+export function Dialog({
+  open,
+  onClose,
+  title,
+  about,
+  children,
+  wide = false,
+  sticky = false,
+}: Props & { wide?: boolean; sticky?: boolean }) {
   return (
-    <Base.Root open={open} onOpenChange={(is) => (is ? undefined : onClose())}>
+    <Base.Root open={open} onOpenChange={(is) => (is || sticky ? undefined : onClose())}>
       <Base.Portal>
         <Base.Backdrop className={BACKDROP} />
         <Base.Popup
           className={`fixed top-[10vh] left-1/2 z-50 flex max-h-[80vh] w-[calc(100vw-32px)] -translate-x-1/2 flex-col rounded-[10px] border border-line bg-surface shadow-float ${wide ? 'max-w-[640px]' : 'max-w-[480px]'}`}
         >
-          <Head title={title} about={about} />
+          <Head title={title} about={about} sticky={sticky} />
           <div className="overflow-y-auto p-4">{children}</div>
         </Base.Popup>
       </Base.Portal>

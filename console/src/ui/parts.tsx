@@ -52,9 +52,13 @@ export function CopyChip({ text, shown = text.slice(-8) }: { text: string; shown
   )
 }
 
-export const Json = ({ value }: { value: unknown }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: whoever has no mouse must be able to scroll it
-  <pre tabIndex={0} className="max-h-96 overflow-auto rounded-md bg-surface-2 p-3 font-mono text-xs">
+export const Json = ({ value, label }: { value: unknown; label?: string }) => (
+  <pre
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: whoever has no mouse must be able to scroll it
+    tabIndex={0}
+    {...(label ? { role: 'region', 'aria-label': label } : {})}
+    className="max-h-96 overflow-auto rounded-md bg-surface-2 p-3 font-mono text-xs"
+  >
     {JSON.stringify(value, null, 2)}
   </pre>
 )

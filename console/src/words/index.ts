@@ -4,9 +4,10 @@ import { connections } from './connections.ts'
 import { home } from './home.ts'
 import { mcp } from './mcp.ts'
 import { runs } from './runs.ts'
+import { settings } from './settings.ts'
 import { sign } from './sign.ts'
 
-const catalogue = { ...common, ...connections, ...home, ...mcp, ...runs, ...sign }
+const catalogue = { ...common, ...connections, ...home, ...mcp, ...runs, ...settings, ...sign }
 export type Key = keyof typeof catalogue
 type Values = Record<string, string | number>
 

@@ -7,6 +7,7 @@ import { cellClass, rowClass, Table, Time } from '../../ui/parts.tsx'
 import { RunStatus } from '../../ui/pill.tsx'
 import { Card, Empty, PageHeader, Region } from '../../ui/region.tsx'
 import { durationText, type Key, t } from '../../words/index.ts'
+import { useFresh } from './fresh.ts'
 
 const STATUSES = ['queued', 'running', 'paused', 'draining', 'completed', 'failed', 'stopped'] as const
 
@@ -15,6 +16,7 @@ export function Runs() {
   const navigate = useNavigate({ from: '/runs' })
   const status = STATUSES.find((s) => s === search.status)
   const list = useInfiniteQuery(runsQuery(status ? { status } : {}))
+  const fresh = useFresh(status ? { status } : {})
   const items = list.data?.pages.flatMap((p) => p.items) ?? []
   return (
     <>
@@ -35,6 +37,17 @@ export function Runs() {
             ))}
           </Select>
         </div>
+        <p role="status" className="empty:hidden">
+          {fresh.count > 0 ? (
+            <button
+              type="button"
+              onClick={fresh.show}
+              className="h-8 w-full border-b border-line bg-accent-soft text-sm font-medium text-accent hover:underline"
+            >
+              {t('run.new', { n: fresh.count })}
+            </button>
+          ) : null}
+        </p>
         <Region query={list}>
           {() =>
             items.length > 0 ? (
