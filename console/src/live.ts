@@ -59,6 +59,7 @@ export function hear(queries: QueryClient, signal: AbortSignal): void {
           void queries.invalidateQueries({ queryKey: [topic], predicate: (query) => query.queryKey[1] !== 'list' })
           for (const listen of listeners) listen(topic)
         }
+        void queries.invalidateQueries({ queryKey: ['home'] })
         gathered.clear()
       }, GATHER_MS)
     for (const topic of message.changed) gathered.add(topic)

@@ -83,3 +83,10 @@ export const runEventsQuery = (id: string, run_id: string) =>
   })
 export const runContextQuery = (id: string, run_id: string) =>
   queryOptions({ queryKey: ['runs', run_id, 'context'], queryFn: ({ signal }) => call('runs.context', { id, run_id }, { signal }) })
+/** The use of a token is written down a little later than it happens, and by no event. */
+const TOKEN_LOOK_MS = 5_000
+export const homeQuery = queryOptions({
+  queryKey: ['home'],
+  queryFn: ({ signal }) => call('home.get', {}, { signal }),
+  refetchInterval: (query) => (query.state.data?.token_used ? false : TOKEN_LOOK_MS),
+})

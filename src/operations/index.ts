@@ -4,6 +4,7 @@ import * as access from './access.ts'
 import { changes } from './changes.ts'
 import * as connections from './connections.ts'
 import * as google from './google.ts'
+import { home } from './home.ts'
 import * as instances from './instances.ts'
 import * as oauth from './oauth.ts'
 import * as oauthApps from './oauth-apps.ts'
@@ -27,6 +28,7 @@ const all = [
   access.listAudit,
   access.verify,
   changes,
+  home,
   templates,
   connections.list,
   connections.create,

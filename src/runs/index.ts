@@ -13,7 +13,7 @@ import { type Graph, parseGraph } from './graph.ts'
 import { type LiveRun, live, takeOver } from './journal.ts'
 import { type Handle, type LegDeps, runLeg } from './leg.ts'
 import { type RunOptions, type RunRow, type RunStatus, rows } from './rows.ts'
-import { marks } from './mark-rows.ts'
+import { marks, startedByPeople } from './mark-rows.ts'
 import { workflowRows } from './workflow-rows.ts'
 import { createLookout, TIMES, type Times } from './lookout.ts'
 import { patiently, within } from './patience.ts'
@@ -157,6 +157,7 @@ export function createRuns(deps: {
   return {
     workflows,
     marks,
+    startedByPeople,
 
     /** Everything that can refuse comes first; then the run, its first event, and whatever the caller adds, in one transaction. */
     async start(scope: Scope, input: StartInput): Promise<Change<Started>> {

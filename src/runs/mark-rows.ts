@@ -8,6 +8,13 @@ const OPEN = 500
 
 const of = async (answer: Promise<{ mark: string } | undefined>): Promise<string> => (await answer)?.mark ?? ''
 
+/** Among the first of a project: whether people have begun to use it. */
+const FIRST = 200
+export const startedByPeople = async (tx: Tx): Promise<boolean> =>
+  (await tx.first(sql`
+    select 1 from (select started_by from runs where workspace_id = ${OWN_WORKSPACE} and project_id = ${OWN_PROJECT} order by id limit ${FIRST}) as early
+    where started_by not like 'system:%' limit 1`)) !== undefined
+
 export const marks = {
   runs: (tx: Tx) =>
     of(

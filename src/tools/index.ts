@@ -187,6 +187,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
     },
 
     recordInTransaction: (tx: Tx, records: readonly CallRecord[]) => recorder.inTransaction(tx, records),
+    calledByHand: rows.calledByHand,
     callsOfConnection: (tx: Tx, connectionId: string, limit: number) => rows.ofConnection(tx, connectionId, limit),
     close: () => recorder.flush(),
   }

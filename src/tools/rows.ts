@@ -1,4 +1,5 @@
-import { type Tx, tables } from '../base/db.ts'
+import { sql } from 'kysely'
+import { OWN_PROJECT, OWN_WORKSPACE, type Tx, tables } from '../base/db.ts'
 
 /** Who, where, with what, how long, how it ended. Never a value. */
 export interface CallRecord {
@@ -21,8 +22,18 @@ export interface CallRecord {
 }
 const q = tables<{ tool_calls: CallRecord }>()
 
+/** Of one instance. */
+const FIRST_CALLS = 100
+
 export const rows = {
   insert: (tx: Tx, records: readonly CallRecord[]) => tx.run(q.insertInto('tool_calls').values([...records])),
+  /** Whether somebody called a tool without a run: looked for among the first calls of each instance, where it is found or not at all. */
+  calledByHand: async (tx: Tx) =>
+    (await tx.first(sql`
+      select 1 from instances i cross join lateral (
+        select run_id, outcome from tool_calls c where c.instance_id = i.id order by c.id limit ${FIRST_CALLS}) as early
+      where i.workspace_id = ${OWN_WORKSPACE} and i.project_id = ${OWN_PROJECT} and early.run_id is null and early.outcome = 'ok' limit 1`)) !==
+    undefined,
   ofConnection: (tx: Tx, connectionId: string, limit: number) =>
     tx.all(
       q

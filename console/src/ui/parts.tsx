@@ -52,15 +52,19 @@ export function CopyChip({ text, shown = text.slice(-8) }: { text: string; shown
   )
 }
 
-export const Json = ({ value, label }: { value: unknown; label?: string }) => (
-  <pre
+/** Text as it is. It can be scrolled without a mouse. */
+export const Code = ({ text, label }: { text: string; label: string }) => (
+  <section
+    aria-label={label}
     // biome-ignore lint/a11y/noNoninteractiveTabindex: whoever has no mouse must be able to scroll it
     tabIndex={0}
-    {...(label ? { role: 'region', 'aria-label': label } : {})}
-    className="max-h-96 overflow-auto rounded-md bg-surface-2 p-3 font-mono text-xs"
+    className="max-h-96 max-w-full overflow-auto rounded-md bg-surface-2 p-3"
   >
-    {JSON.stringify(value, null, 2)}
-  </pre>
+    <pre className="font-mono text-xs">{text}</pre>
+  </section>
+)
+export const Json = ({ value, label = 'JSON' }: { value: unknown; label?: string }) => (
+  <Code text={JSON.stringify(value, null, 2)} label={label} />
 )
 
 export function Tabs<T extends string>(props: {

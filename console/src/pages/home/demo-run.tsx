@@ -16,7 +16,10 @@ export function DemoRun({ workflowId }: { workflowId: string }) {
   const run = useQuery({ ...runQuery(workflowId, runId), enabled: runId !== '' })
   const ended = run.data !== undefined && ENDED.has(run.data.status)
   useEffect(() => {
-    if (ended) void queries.invalidateQueries({ queryKey: ['runs'], predicate: (q) => typeof q.queryKey[1] === 'object' })
+    if (ended)
+      void queries
+        .invalidateQueries({ queryKey: ['runs'], predicate: (q) => q.queryKey[1] === 'list' })
+        .then(() => queries.invalidateQueries({ queryKey: ['home'] }))
   }, [ended, queries])
   return (
     <div className="flex flex-wrap items-center gap-3">

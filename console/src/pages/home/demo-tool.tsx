@@ -1,4 +1,4 @@
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Play } from 'lucide-react'
 import { useState } from 'react'
 import { call } from '../../api.ts'
@@ -12,12 +12,14 @@ const QUESTION = 'select product, sum(quantity) as sold from orders\ngroup by pr
 
 export function DemoTool({ instanceId }: { instanceId: string }) {
   const [sql, setSql] = useState(QUESTION)
+  const queries = useQueryClient()
   const run = useMutation({
     mutationFn: async () => {
       const began = performance.now()
       const { result } = await call('tools.call', { id: instanceId, tool: 'sqlite_query', args: { sql } })
       return { result, ms: performance.now() - began }
     },
+    onSuccess: () => queries.invalidateQueries({ queryKey: ['home'] }),
   })
   const rows = (run.data?.result as { row_count?: number } | undefined)?.row_count ?? 0
   return (

@@ -1,11 +1,15 @@
 import { CircleCheck } from 'lucide-react'
 import type { ReactNode } from 'react'
+import { t } from '../../words/index.ts'
 
-export function Step(props: { number: number; title: string; about: string; done?: boolean; children: ReactNode }) {
+export function Step(props: { number: number; title: string; about: string; done?: boolean | undefined; children: ReactNode }) {
   return (
     <li className="flex gap-3 border-b border-line p-4 last:border-0">
       {props.done ? (
-        <CircleCheck size={20} className="mt-0.5 shrink-0 text-ok" aria-hidden />
+        <span className="mt-0.5 shrink-0 text-ok">
+          <CircleCheck size={20} aria-hidden />
+          <span className="sr-only">{t('home.done')}</span>
+        </span>
       ) : (
         <span
           aria-hidden
