@@ -10,6 +10,10 @@ const isRows = (value: unknown): value is Rows => {
 }
 const shown = (value: unknown): string => (value === null ? '—' : typeof value === 'object' ? JSON.stringify(value) : String(value))
 
+/** Numbers stand under the end of their title. */
+const numeric = (rows: Rows['rows'], column: string): boolean =>
+  rows.length > 0 && rows.every((row) => typeof row[column] === 'number' || row[column] === null)
+
 /** What a tool gave back: rows as a table, everything else as it is. */
 export function Result({ value, label }: { value: unknown; label: string }) {
   if (!isRows(value)) return <Json value={value} />
@@ -21,7 +25,11 @@ export function Result({ value, label }: { value: unknown; label: string }) {
         <thead>
           <tr className="border-b border-line bg-surface-2">
             {columns.map((c) => (
-              <th key={c} scope="col" className="h-8 px-3 text-start text-xs font-medium text-ink-2">
+              <th
+                key={c}
+                scope="col"
+                className={`h-8 px-3 text-xs font-medium text-ink-2 ${numeric(value.rows, c) ? 'text-end' : 'text-start'}`}
+              >
                 {c}
               </th>
             ))}

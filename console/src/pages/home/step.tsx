@@ -7,7 +7,7 @@ export function Step(props: { number: number; title: string; about: string; done
     <li className="flex gap-3 border-b border-line p-4 last:border-0">
       {props.done ? (
         <span className="mt-0.5 shrink-0 text-ok">
-          <CircleCheck size={20} aria-hidden />
+          <CircleCheck size={16} aria-hidden />
           <span className="sr-only">{t('home.done')}</span>
         </span>
       ) : (
