@@ -22,13 +22,14 @@ const sha256 = (text) => createHash('sha256').update(text).digest('hex')
 export class Sentence extends Error {}
 
 /**
- * @param {{ quiet?: boolean, build?: boolean }} options quiet: no progress lines; build: make dist/ too (the default)
+ * @param {{ quiet?: boolean, build?: 'all' | 'console' }} options quiet: no progress lines; build: dist/ of both (the default), or of
+ *   the Console alone, for whoever runs the server from its sources
  * @returns {Promise<{ node: string, root: string }>} the path of a Node that is new enough, and the repository
  */
-export async function prepare({ quiet = false, build = true } = {}) {
+export async function prepare({ quiet = false, build = 'all' } = {}) {
   const say = quiet ? () => undefined : (line) => process.stderr.write(`${line}\n`)
   const [node] = await Promise.all([bringNode(say), installPackages(say)])
-  if (build) await buildAll(node, say)
+  await buildStale(node, say, build)
   return { node, root }
 }
 
@@ -80,13 +81,14 @@ function installedAsLocked() {
 }
 
 /** dist/ from src/, and console/dist/ from console/ and the operations in src/, each where what it is made from has changed. */
-async function buildAll(node, say) {
+async function buildStale(node, say, build) {
   const sources = filesBelow(at('src'))
   const server = [...sources, at('tsconfig.json'), at('tsconfig.build.json'), at('package-lock.json')]
   const page = [...filesBelow(at('console', 'src')), ...['index.html', 'package.json', 'vite.config.ts'].map((file) => at('console', file))]
   const stale = [
     { marker: at('dist', '.agentruntime-build'), inputs: server, made: at('dist', 'main.js'), build: () => buildServer(node, sources) },
     {
+      console: true,
       marker: at('console', 'dist', '.agentruntime-build'),
       inputs: [...server, ...page],
       made: at('console', 'dist', 'index.html'),
@@ -94,6 +96,7 @@ async function buildAll(node, say) {
     },
   ]
     .map((it) => ({ ...it, wanted: hashOf(it.inputs) }))
+    .filter((it) => build === 'all' || it.console)
     .filter(({ marker, wanted, made }) => read(marker) !== wanted || !existsSync(made))
   if (stale.length > 0) say('building …')
   await Promise.all(

@@ -16,7 +16,7 @@ function failed(name, n = 1) {
 }
 
 await script(async () => {
-  const { node } = await prepare({ build: false }).catch((error) => {
+  const { node } = await prepare({ build: 'console' }).catch((error) => {
     process.exitCode = 1
     console.error(`agentruntime: ${error.message}`)
     failed('preparation')

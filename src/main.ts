@@ -20,6 +20,7 @@ try {
     process.stdout.write('agentruntime start [flags]\n\nFlags, and the environment variables that say the same:\n')
     for (const f of flagTable()) process.stdout.write(`  ${f.flag.padEnd(20)} ${f.about}\n${' '.repeat(23)}env ${f.env}\n`)
   } else if (command === 'start') await start(args)
+  else if (command === 'setup-link' && !args.includes('--help')) await setupLink(args)
   else {
     const { stdin, stdout, stderr } = process
     const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
@@ -36,7 +37,10 @@ async function start(argv: readonly string[]): Promise<void> {
   // Only here: every other command would wait for rooms that it does not enter.
   const { startRuntime } = await import('./server.ts')
   const runtime = await startRuntime(config, { say })
-  if (config.json) process.stdout.write(`${JSON.stringify({ event: 'ready', url: runtime.url, pid: process.pid })}\n`)
+  if (config.json)
+    process.stdout.write(
+      `${JSON.stringify({ event: 'ready', url: runtime.url, pid: process.pid, ...(runtime.setupLink ? { setup: runtime.setupLink } : {}) })}\n`,
+    )
   else await greet(runtime, config, say)
   let ending = false
   const end = (signal: string) => {
@@ -56,8 +60,22 @@ async function start(argv: readonly string[]): Promise<void> {
   process.on('SIGINT', () => end('SIGINT'))
 }
 
+/** By whoever may write to the data directory: that is the proof. */
+async function setupLink(argv: readonly string[]): Promise<void> {
+  const config = readConfig(argv)
+  const { newSetupLink } = await import('./server.ts')
+  const link = newSetupLink(config.dataDir)
+  if (link === null)
+    throw new Fault(
+      'CONFLICT',
+      `there is nothing to set up in ${config.dataDir}: there is an owner already, or no runtime was started there`,
+    )
+  process.stdout.write(`${link}\n`)
+}
+
 async function greet(runtime: Runtime, config: ReturnType<typeof readConfig>, say: (line: string) => void): Promise<void> {
   say(`AgentRuntime ${VERSION} listens on ${runtime.url}  (API: ${runtime.url}/docs)`)
+  if (runtime.setupLink) say(`Setup  ${runtime.setupLink}  (once, for 30 minutes; a new one: agentruntime setup-link)`)
   if (runtime.sealed) say(`The vault is sealed: ${runtime.sealed}. Nothing can be decrypted until it opens; see ${runtime.url}/readyz`)
   else if (config.rootKey.kind === 'file' && runtime.fresh)
     say(`Back up the root key ${config.rootKey.path} now: without it nothing that is stored can be read again.`)

@@ -1,12 +1,11 @@
 /** The only file that knows every room: builds them, starts them, stops them. */
-import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
-import { appendAudit, createAccess } from './access/index.ts'
+import { appendAudit, createAccess, removeSetupLink, setupTokenIsRight, writeOwnerPat, writeSetupLink } from './access/index.ts'
 import { createDb, openPool } from './base/db.ts'
 import { createEgress } from './base/egress.ts'
-import { Fault } from './base/errors.ts'
 import { openHastenedPool } from './base/postgres-pool.ts'
 import { newId } from './base/ids.ts'
 import { lockDirectory } from './base/lock.ts'
@@ -33,6 +32,7 @@ const VAULT_RETRY_MS = 5_000
 /** Old answers are dropped this often: they are small, and nobody waits for it. */
 const TIDY_MS = 3_600_000
 const MIGRATIONS = new URL('../migrations/', import.meta.url)
+const CONSOLE = fileURLToPath(new URL('../console/dist/', import.meta.url))
 
 export interface Deps {
   now?: () => number
@@ -54,6 +54,8 @@ export interface Runtime {
   sealed: string | null
   /** True on the first start of an installation. */
   fresh: boolean
+  /** Where the first owner sets up; null once there is one. */
+  setupLink: string | null
   stop(): Promise<void>
 }
 
@@ -115,7 +117,12 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     }, VAULT_RETRY_MS).unref()
     undo.push(() => clearInterval(checking))
 
-    const access = createAccess({ db, now })
+    const access = createAccess({
+      db,
+      now,
+      trouble: (error) => log.warn({ problem: (error as Error).message }, 'a letter or a note was not written'),
+      setup: { isRight: (token) => setupTokenIsRight(config.dataDir, token, now()), done: () => removeSetupLink(config.dataDir) },
+    })
     const owner = executorId(config.dataDir)
     const publicUrl = () => config.publicUrl ?? `http://${shownHost(config.host)}:${ownPort}`
     const epoch = createEpoch({ db, dataDir: config.dataDir, ownPostgres: config.databaseUrl === null, now })
@@ -191,6 +198,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       log,
       now,
       version: VERSION,
+      consoleDir: CONSOLE,
     })
     let launched = false
     undo.push(() => (launched ? runs.close() : undefined))
@@ -206,22 +214,40 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     await connections.oauth.begin()
 
     const tidying = setInterval(
-      () => void forgetOldAnswers(db).catch((error: Error) => log.warn({ problem: error.message }, 'tidying failed')),
+      () =>
+        void Promise.all([forgetOldAnswers(db), access.people.forgetOld()]).catch((error: Error) =>
+          log.warn({ problem: error.message }, 'tidying failed'),
+        ),
       TIDY_MS,
     ).unref()
     undo.push(() => clearInterval(tidying))
 
     const founding = await access.founding()
-    if (config.ownerPatFile) await writeOwnerPat(config.ownerPatFile, rooms, founding.owner, now)
+    if (config.ownerPatFile) await writeOwnerPat(config.ownerPatFile, { access, db, owner: founding.owner, now })
     let demoRunId: string | null = null
     if (config.demo && founding.fresh && vaultState.state === 'open')
       demoRunId = await seedDemo({ invoke, rooms, owner: founding.owner, root: join(config.dataDir, 'files') })
-    return { url, log, rooms, demoRunId, sealed: vaultState.state === 'sealed' ? vaultState.message : null, fresh: founding.fresh, stop }
+    const open = await access.people.setupIsOpen()
+    const setupLink = open ? writeSetupLink(config.dataDir, now(), publicUrl()) : null
+    if (!open) removeSetupLink(config.dataDir)
+    return {
+      url,
+      log,
+      rooms,
+      setupLink,
+      demoRunId,
+      sealed: vaultState.state === 'sealed' ? vaultState.message : null,
+      fresh: founding.fresh,
+      stop,
+    }
   } catch (error) {
     await stop().catch(() => undefined)
     throw error
   }
 }
+
+/** Void is the one before. Null where there is nothing to set up. */
+export const newSetupLink = (dataDir: string): string | null => writeSetupLink(dataDir, Date.now())
 
 /** Stable for a data directory: only one process has it at a time, so its runs are its own again after a restart. */
 function executorId(dataDir: string): string {
@@ -231,34 +257,4 @@ function executorId(dataDir: string): string {
   const id = newId('exec')
   writeFileSync(file, `${id}\n`, { mode: 0o600 })
   return id
-}
-
-async function writeOwnerPat(
-  file: string,
-  { access, db }: Rooms,
-  owner: Awaited<ReturnType<Rooms['access']['founding']>>['owner'],
-  now: () => number,
-): Promise<void> {
-  if (existsSync(file)) {
-    const there = readFileSync(file, 'utf8').trim()
-    if (
-      await access.authenticate(there, null).then(
-        () => true,
-        () => false,
-      )
-    )
-      return // still good: a restart makes no second one
-  }
-  const { token } = await db.tx({ workspace: owner.workspace, project: owner.project }, (tx) =>
-    access.createPat(tx, owner, {
-      display_name: `owner, ${new Date(now()).toISOString().slice(0, 10)}-${randomBytes(2).toString('hex')}`,
-      scopes: owner.scopes,
-      expires_in_days: 90,
-    }),
-  )
-  try {
-    writeFileSync(file, `${token}\n`, { mode: 0o600 })
-  } catch (error) {
-    throw new Fault('INVALID_INPUT', `the token cannot be written to ${file} (${(error as NodeJS.ErrnoException).code})`)
-  }
 }

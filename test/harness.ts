@@ -15,6 +15,8 @@ const READY_MS = 30_000
 /** The runtime ends itself 29 s after SIGTERM at the latest. */
 const STOP_MS = 35_000
 const POLL_MS = 15
+/** The first owner, once there is one who can sign in. */
+export const OWNER = { email: 'owner@example.com', password: 'seventeen green bottles' }
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname
 
 export interface RuntimeOptions {
@@ -75,6 +77,12 @@ export interface TestRuntime extends AsyncDisposable {
   api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
   /** The body of a 2xx answer; any other answer throws what it said. */
   ok(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer['body']>
+  /** Headers of the owner who has signed in with a browser: for what a token may not ask. Sets up first where that is still to be done. */
+  session(): Promise<Record<string, string>>
+  /** A new token, made by that owner. */
+  mint(input: { display_name: string; scopes: readonly string[] }): Promise<Answer['body']>
+  /** The one-time link of the first start. */
+  setup: string | null
   /** SIGTERM, and waits for the end. */
   stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
   /** Ends the process as a crash would; the data stay. */
@@ -161,7 +169,7 @@ export async function runtime(options: RuntimeOptions = {}): Promise<TestRuntime
     rmSync(place.home, { recursive: true, force: true })
     await place.drop?.()
   }
-  let ready: { url: string; pid: number }
+  let ready: { url: string; pid: number; setup?: string }
   try {
     ready = await Promise.race([
       until(() => firstEvent(child.said.stdout), 'the ready event', READY_MS),
@@ -177,7 +185,8 @@ export async function runtime(options: RuntimeOptions = {}): Promise<TestRuntime
   const pat = readFileSync(patFile, 'utf8').trim()
   const answers: Answer[] = []
   const api: TestRuntime['api'] = async (method, path, body, headers = {}) => {
-    const sent = { authorization: `Bearer ${pat}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers }
+    const known: Record<string, string> = 'cookie' in headers ? {} : { authorization: `Bearer ${pat}` }
+    const sent = { ...known, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers }
     const payload = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }
     const response = await fetch(ready.url + path, { method, headers: sent, ...payload })
     const text = await response.text()
@@ -186,8 +195,22 @@ export async function runtime(options: RuntimeOptions = {}): Promise<TestRuntime
     answers.push(answer)
     return answer
   }
-  return {
+  let signedIn: Promise<Record<string, string>> | null = null
+  async function signIn(): Promise<Record<string, string>> {
+    const path = (await fetch(`${ready.url}/v1/setup`).then((r) => r.json() as Promise<{ open: boolean }>)).open
+      ? '/v1/setup'
+      : '/v1/auth/sign-in'
+    const body = path === '/v1/setup' ? { ...OWNER, token: ready.setup?.split('#t=')[1] } : OWNER
+    const headers = { 'content-type': 'application/json', origin: ready.url }
+    const response = await fetch(ready.url + path, { method: 'POST', headers, body: JSON.stringify(body) })
+    if (!response.ok) throw new Error(`POST ${path} answered ${response.status}: ${await response.text()}`)
+    return { cookie: response.headers.getSetCookie()[0]?.split(';')[0] ?? '', origin: ready.url }
+  }
+  const self: TestRuntime = {
     url: ready.url,
+    setup: ready.setup ?? null,
+    session: () => (signedIn ??= signIn()),
+    mint: async (input) => self.ok('POST', '/v1/pats', input, await self.session()),
     pat,
     patFile,
     pid: child.pid,
@@ -213,6 +236,7 @@ export async function runtime(options: RuntimeOptions = {}): Promise<TestRuntime
       await removeAll()
     },
   }
+  return self
 }
 
 interface Place {
@@ -239,7 +263,7 @@ function ownPostgres(dataDir: string): pg.ClientConfig {
   return { host: socket || address, port: Number(port), user: 'agentruntime', password, database: 'agentruntime' } as pg.ClientConfig
 }
 
-function firstEvent(stdout: string): { url: string; pid: number } | null {
+function firstEvent(stdout: string): { url: string; pid: number; setup?: string } | null {
   const line = stdout.includes('\n') ? stdout.slice(0, stdout.indexOf('\n')) : ''
-  return line.startsWith('{') ? (JSON.parse(line) as { url: string; pid: number }) : null
+  return line.startsWith('{') ? (JSON.parse(line) as { url: string; pid: number; setup?: string }) : null
 }

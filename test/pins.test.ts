@@ -72,19 +72,30 @@ it('[pins.surface] scopes', () => {
   `)
 })
 
-it('[pins.surface] operations: name, route, scope, role, effect, audit', () => {
+it('[pins.surface] operations: name, route, scope, role, who, effect, audit', () => {
   expect(
     operations.map(
-      (op) => `${op.name} | ${op.http} | ${op.scope} | ${op.role} | ${op.effect} | ${'log' in op.audit ? op.audit.log : 'not audited'}`,
+      (op) =>
+        `${op.name} | ${op.http} | ${op.scope} | ${op.role}${op.by ? `, ${op.by}` : ''} | ${op.effect} | ${'log' in op.audit ? op.audit.log : 'not audited'}`,
     ),
   ).toMatchInlineSnapshot(`
     [
       "me.get | GET /v1/me | null | project_viewer | read | not audited",
       "pats.list | GET /v1/pats | pat:write | project_contributor | read | not audited",
-      "pats.create | POST /v1/pats | pat:write | project_contributor | write | pat.created",
+      "pats.create | POST /v1/pats | pat:write | project_contributor, session | write | pat.created",
       "pats.revoke | DELETE /v1/pats/{id} | pat:write | project_contributor | destroy | pat.revoked",
       "audit.list | GET /v1/audit | audit:read | workspace_admin | read | not audited",
       "audit.verify | GET /v1/audit/verify | audit:read | workspace_admin | read | not audited",
+      "setup.get | GET /v1/setup | null | project_viewer, anyone | read | not audited",
+      "setup.finish | POST /v1/setup | null | project_viewer, anyone | write | not audited",
+      "auth.sign_in | POST /v1/auth/sign-in | null | project_viewer, anyone | write | not audited",
+      "auth.sign_out | POST /v1/auth/sign-out | null | project_viewer, anyone | write | not audited",
+      "auth.forgot_password | POST /v1/auth/forgot-password | null | project_viewer, anyone | write | not audited",
+      "auth.reset_password | POST /v1/auth/reset-password | null | project_viewer, anyone | write | not audited",
+      "auth.change_password | POST /v1/auth/change-password | null | project_viewer, session | write | not audited",
+      "auth.sessions | GET /v1/auth/sessions | null | project_viewer, session | read | not audited",
+      "auth.end_session | DELETE /v1/auth/sessions/{id} | null | project_viewer, session | destroy | not audited",
+      "auth.end_other_sessions | DELETE /v1/auth/sessions | null | project_viewer, session | destroy | not audited",
       "changes.get | GET /v1/changes | null | project_viewer | read | not audited",
       "home.get | GET /v1/home | workflow:read | project_viewer | read | not audited",
       "connections.templates | GET /v1/connections/templates | connection:read | project_viewer | read | not audited",
@@ -163,6 +174,16 @@ it('[pins.surface] MCP tools and their hints, and what is kept from models for w
       "pats_revoke destructive idempotent",
       "audit_list readOnly idempotent",
       "audit_verify readOnly idempotent",
+      "(setup.get: for people in a browser)",
+      "(setup.finish: for people in a browser)",
+      "(auth.sign_in: for people in a browser)",
+      "(auth.sign_out: for people in a browser)",
+      "(auth.forgot_password: for people in a browser)",
+      "(auth.reset_password: for people in a browser)",
+      "(auth.change_password: for people in a browser)",
+      "(auth.sessions: for people in a browser)",
+      "(auth.end_session: for people in a browser)",
+      "(auth.end_other_sessions: for people in a browser)",
       "(changes.get: a model reads what it wants to know)",
       "(home.get: for people who begin)",
       "connections_templates readOnly idempotent",

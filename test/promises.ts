@@ -158,6 +158,7 @@ export const PROMISES = {
   'access.pat-checksum': 'A token with a wrong checksum is refused without asking the database.',
   'access.pat-expiry': 'An expired token is told from an unknown one.',
   'access.pat-revoked': 'A revoked token is dead within a second.',
+  'console.sign-in': 'The link of the first start makes an owner, who signs in and comes back to the page that was asked for.',
   'access.roles': 'Each operation is refused below its role.',
   'access.scopes': 'A missing scope is named, and the refusal is audited.',
   'access.redirect-needs-admin': 'Only project admins choose where a credential is sent.',

@@ -21,8 +21,8 @@ export const ROLES = ['project_viewer', 'project_contributor', 'project_admin', 
 export type Role = (typeof ROLES)[number]
 
 export interface Caller {
-  kind: 'pat' | 'system'
-  /** `pat:pat_…` or `system:demo`: what the audit log says. */
+  kind: 'pat' | 'session' | 'system' | 'anyone'
+  /** `pat:pat_…`, `user:user_…` or `system:demo`: what the audit log says. */
   actor: string
   userId: string
   userName: string
@@ -31,6 +31,24 @@ export interface Caller {
   project: string
   scopes: readonly ScopeName[]
   role: Role
+  /** Of a session only. */
+  sessionId?: string
+}
+
+/** Who asks for something, beyond scope and role. `session`: a person at the Console, or the runtime itself; `anyone`: also without a sign-in. */
+export type By = 'session' | 'anyone'
+
+/** Nobody has said who they are. Sees no row of any tenant. */
+export const ANYONE: Caller = {
+  kind: 'anyone',
+  actor: 'anyone',
+  userId: '',
+  userName: '',
+  workspace: '',
+  workspaceSlug: '',
+  project: '',
+  scopes: [],
+  role: 'project_viewer',
 }
 
 export const atLeast = (role: Role, needed: Role): boolean => ROLES.indexOf(role) >= ROLES.indexOf(needed)
@@ -39,9 +57,16 @@ export const atLeast = (role: Role, needed: Role): boolean => ROLES.indexOf(role
 export const permits = (caller: Caller, scope: ScopeName | null, role: Role): boolean =>
   (scope === null || caller.scopes.includes(scope)) && atLeast(caller.role, role)
 
-/** Scope first, then role: both are needed. */
-export function allow(caller: Caller, operation: string, scope: ScopeName | null, role: Role): void {
+/** Who, then scope, then role: all are needed. */
+export function allow(caller: Caller, operation: string, scope: ScopeName | null, role: Role, by?: By): void {
   const code: FaultCode = 'FORBIDDEN'
+  if (by === 'anyone') return
+  if (caller.kind === 'anyone') fail('UNAUTHENTICATED', `${operation} needs a sign-in`)
+  if (by === 'session' && caller.kind === 'pat')
+    fail(code, `${operation} needs a person who has signed in, and not a token`, {
+      hint: 'Do it in the Console.',
+      details: { needed: 'session' },
+    })
   if (scope && !caller.scopes.includes(scope))
     fail(code, `${operation} needs the scope ${scope}, which this token does not have`, {
       hint: 'Create a token with that scope.',

@@ -4,11 +4,20 @@ import { Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { createLastUse } from '../base/last-use.ts'
 import { type Caller, type Role, SCOPES, type ScopeName } from './caller.ts'
+import { createLimits } from './limits.ts'
+import { createPasswords } from './passwords.ts'
+import { createPeople, NOBODY_YET, type PeopleDeps } from './people.ts'
+import { rows as peopleRows } from './people-rows.ts'
 import { rows } from './rows.ts'
+import { createSessions, type From, membershipsOf, roleIn } from './sessions.ts'
 import { newToken, tokenHash, wellFormed } from './tokens.ts'
 
 export { type Act, type AuditVerdict, appendAudit, verifyAudit } from './audit.ts'
-export { allow, atLeast, type Caller, permits, ROLES, type Role, SCOPES, type ScopeName } from './caller.ts'
+export { allow, ANYONE, atLeast, type By, type Caller, permits, ROLES, type Role, SCOPES, type ScopeName } from './caller.ts'
+export { writeOwnerPat } from './owner-pat.ts'
+export { MAX_PASSWORD, MIN_PASSWORD } from './people.ts'
+export { ABSOLUTE_S, type From } from './sessions.ts'
+export { SETUP_MINUTES, removeSetupLink, setupTokenIsRight, writeSetupLink } from './setup-link.ts'
 export { newToken, PAT_PATTERN, wellFormed } from './tokens.ts'
 
 /** How long a looked-up token is believed: revoking one works within a second in every process. */
@@ -31,8 +40,40 @@ export interface PatFacts {
   revoked_at: string | null
 }
 
-export function createAccess(deps: { db: Db; now: () => number }) {
+export interface AccessDeps {
+  db: Db
+  now: () => number
+  /** The one-time link of the first owner. Without it nobody can set up. */
+  setup?: PeopleDeps['setup']
+  sendReset?: PeopleDeps['sendReset']
+  /** Hears of what went wrong where nobody waits for it. */
+  trouble?: (error: unknown) => void
+  /** Hears of each hash of a password that is computed. */
+  onHash?: () => void
+}
+
+export function createAccess(deps: AccessDeps) {
   const { db, now } = deps
+  const passwords = createPasswords(deps.onHash)
+  const limits = createLimits({ now })
+  const sessions = createSessions({ db, now })
+  const pending = new Set<Promise<unknown>>()
+  const later = (work: () => Promise<unknown>) => {
+    const it: Promise<unknown> = work()
+      .catch((error: unknown) => deps.trouble?.(error))
+      .finally(() => pending.delete(it))
+    pending.add(it)
+  }
+  const people = createPeople({
+    db,
+    now,
+    passwords,
+    sessions,
+    limits,
+    setup: deps.setup ?? { isRight: () => false, done: () => undefined },
+    sendReset: deps.sendReset ?? null,
+    later,
+  })
   const believed = new Map<string, { caller: Caller; patId: string; expires: number; at: number }>()
   const lastUse = createLastUse({
     now,
@@ -44,13 +85,8 @@ export function createAccess(deps: { db: Db; now: () => number }) {
     const row = await db.everyTenant('a token says which tenant it belongs to', (tx) => rows.patByHash(tx, hash))
     const dead = 'this token is not known, or was revoked'
     if (!row || row.revoked_at || row.disabled_at) fail('UNAUTHENTICATED', dead, { hint: 'Create a new token.' })
-    const role: Role | null =
-      row.workspace_role === 'owner'
-        ? 'workspace_owner'
-        : row.workspace_role === 'admin'
-          ? 'workspace_admin'
-          : (row.project_role as Role | null)
-    if (!row.workspace_role || !role) fail('UNAUTHENTICATED', dead, { hint: 'Its owner is no longer a member of this project.' })
+    const role: Role | null = row.workspace_role && roleIn(row.workspace_role, row.project_role)
+    if (!role) fail('UNAUTHENTICATED', dead, { hint: 'Its owner is no longer a member of this project.' })
     return {
       patId: row.id,
       expires: row.expires_at.getTime(),
@@ -92,6 +128,19 @@ export function createAccess(deps: { db: Db; now: () => number }) {
   }
 
   return {
+    people,
+    /** A cookie to a caller. */
+    authenticateSession: sessions.caller,
+    /** Where somebody works, with the role in each place. */
+    memberships: async (tx: Tx, userId: string) => membershipsOf(await peopleRows.memberships(tx, userId)),
+    user: (tx: Tx, id: string) => peopleRows.user(tx, id),
+    /** A person, and all of their workspaces. */
+    whereabouts: (userId: string) =>
+      db.everyTenant('a person may be in several workspaces', async (tx) => ({
+        user: await peopleRows.user(tx, userId),
+        workspaces: membershipsOf(await peopleRows.memberships(tx, userId)),
+      })),
+
     /**
      * A bearer token to a caller. A wrong checksum is refused without asking the database. `believeMs`: shorter for whoever asks
      * again and again in the middle of a call, and adds the time between two questions.
@@ -172,7 +221,7 @@ export function createAccess(deps: { db: Db; now: () => number }) {
         const user = newId('user', now())
         await rows.insertWorkspace(tx, { workspace_id: workspace, slug: 'default', name: 'Default workspace' })
         await rows.insertProject(tx, { id: project, workspace_id: workspace, slug: 'default', name: 'Default project' })
-        await rows.insertUser(tx, { id: user, email: 'owner@localhost', name: 'Owner' })
+        await rows.insertUser(tx, { id: user, email: NOBODY_YET, name: 'Owner' })
         await rows.insertMember(tx, { workspace_id: workspace, user_id: user, role: 'owner' })
         return {
           owner: ownerCaller({
@@ -207,7 +256,10 @@ export function createAccess(deps: { db: Db; now: () => number }) {
       })
     },
 
-    close: () => lastUse.flush(),
+    /** A session for somebody, begun by the runtime itself. */
+    begin: (userId: string, from: From) => db.everyTenant('a session begins', (tx) => sessions.begin(tx, userId, from)),
+
+    close: () => Promise.all([...pending, lastUse.flush(), sessions.close()]),
   }
 }
 export type Access = ReturnType<typeof createAccess>

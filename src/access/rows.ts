@@ -5,7 +5,7 @@ interface AccessTables {
   workspaces: { workspace_id: string; slug: string; name: string; created_at?: Date }
   projects: { id: string; workspace_id: string; slug: string; name: string; created_at?: Date }
   users: { id: string; email: string; name: string; disabled_at?: Date | null; created_at?: Date }
-  members: { workspace_id: string; user_id: string; role: 'owner' | 'admin' | 'member' }
+  members: { workspace_id: string; user_id: string; role: 'owner' | 'admin' | 'member'; disabled_at?: Date | null }
   project_members: { workspace_id: string; project_id: string; user_id: string; role: string }
   pats: PatTable
   audit_entries: AuditTable
@@ -61,7 +61,9 @@ export const rows = {
         .selectFrom('pats as p')
         .innerJoin('users as u', 'u.id', 'p.user_id')
         .innerJoin('workspaces as w', 'w.workspace_id', 'p.workspace_id')
-        .leftJoin('members as m', (j) => j.onRef('m.workspace_id', '=', 'p.workspace_id').onRef('m.user_id', '=', 'p.user_id'))
+        .leftJoin('members as m', (j) =>
+          j.onRef('m.workspace_id', '=', 'p.workspace_id').onRef('m.user_id', '=', 'p.user_id').on('m.disabled_at', 'is', null),
+        )
         .leftJoin('project_members as pm', (j) => j.onRef('pm.project_id', '=', 'p.project_id').onRef('pm.user_id', '=', 'p.user_id'))
         .select([
           'p.id',
@@ -110,6 +112,7 @@ export const rows = {
         .select('m.user_id')
         .where('m.user_id', '=', userId)
         .where('u.disabled_at', 'is', null)
+        .where('m.disabled_at', 'is', null)
         .where((e) => e.or([e('m.role', 'in', ['owner', 'admin']), e('pm.user_id', 'is not', null)])),
     )) !== undefined,
   patLives: async (tx: Tx, id: string, now: Date): Promise<boolean> =>

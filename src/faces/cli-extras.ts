@@ -11,6 +11,13 @@ export interface Extra {
 export const EXTRAS: readonly Extra[] = [
   { noun: 'start', verb: '', takes: '', about: 'start the server; start --help lists its flags' },
   {
+    noun: 'setup-link',
+    verb: '',
+    takes: '[--data-dir DIR]',
+    about: 'print a new one-time link for the first owner',
+    more: 'On the machine that runs the server: it writes to its data directory. The link before it is void. Closed once there is an owner.',
+  },
+  {
     noun: 'login',
     verb: '',
     takes: '[--url URL] --token-file FILE',

@@ -74,20 +74,12 @@ describe('values', () => {
   })
 
   it('reads numbers, switches, lists, null and dotted paths by the schema', async () => {
-    await cli.run([
-      'pats',
-      'create',
-      '--display-name=CI',
-      '--scopes',
-      'workflow:read',
-      '--scopes',
-      'workflow:run',
-      '--expires-in-days',
-      '30',
-    ])
-    expect(last()).toEqual({ display_name: 'CI', scopes: ['workflow:read', 'workflow:run'], expires_in_days: 30 })
-    await cli.run(['pats', 'create', '--display-name', 'CI', '--scopes', '["workflow:read"]'])
-    expect(last()).toMatchObject({ scopes: ['workflow:read'] })
+    await cli.run(['connections', 'authorize', 'acme', '--display-name=CI', '--scopes', 'mail.read', '--scopes', 'mail.send'])
+    expect(last()).toEqual({ slug: 'acme', display_name: 'CI', scopes: ['mail.read', 'mail.send'] })
+    await cli.run(['connections', 'authorize', 'acme', '--scopes', '["mail.read"]'])
+    expect(last()).toMatchObject({ scopes: ['mail.read'] })
+    await cli.run(['oauth-apps', 'put', 'acme', '--provider', 'oauth2', '--client-id', 'c', '--overlap-minutes', '30'])
+    expect(last()).toMatchObject({ slug: 'acme', overlap_minutes: 30 })
     await cli.run(['connections', 'update', 'conn_1', '--disabled'])
     expect(last()).toEqual({ id: 'conn_1', disabled: true })
     await cli.run(['connections', 'update', '--no-disabled', 'conn_1'])

@@ -1,12 +1,13 @@
 /** HTTP over the operations: routing, reading the request, writing the answer. No logic of its own. */
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
-import type { Access, Caller } from '../access/index.ts'
+import type { Access } from '../access/index.ts'
 import { FAULTS, Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { parseJson } from '../base/json.ts'
 import type { Logger } from '../base/log.ts'
 import type { AnyOperation, Invoke, SignIn } from '../operations/index.ts'
+import { createCallers } from './callers.ts'
 import { openApi } from './openapi.ts'
 import { docsPage } from './docs.ts'
 import { instanceMcp } from './instance-mcp.ts'
@@ -28,7 +29,7 @@ type Env = { Bindings: HttpBindings; Variables: { requestId: string } }
 export function createHttp(deps: {
   operations: readonly AnyOperation[]
   invoke: Invoke
-  access: Pick<Access, 'authenticate'>
+  access: Pick<Access, 'authenticate' | 'authenticateSession'>
   signIn: SignIn
   /** Whether people reach us over TLS, so that cookies may say so. */
   secure: boolean
@@ -40,11 +41,12 @@ export function createHttp(deps: {
   log: Logger
   now: () => number
   version: string
-  /** Where the Console lies, built. Without it, as long as nobody can sign in to it, there is the API alone. */
+  /** Where the Console lies, built. Without it there is the API alone. */
   consoleDir?: string
 }) {
   const app = new Hono<Env>()
   const description = openApi(deps.operations, deps.version)
+  const callers = createCallers<Env>(deps)
 
   app.use(async (c, next) => {
     const requestId = newId('req', deps.now())
@@ -80,12 +82,12 @@ export function createHttp(deps: {
   if (deps.consoleDir !== undefined) consolePages(app, deps.consoleDir)
   serveMcp(app, [platformMcp(deps.operations, deps.invoke), instanceMcp(deps.operations, deps.invoke)], {
     ...deps,
-    callerOf: signIn,
+    callerOf: callers.byToken,
     readBody,
     requestIdOf: (c) => c.get('requestId'),
   })
 
-  serveStream(app, { ...deps, callerOf: signIn, requestIdOf: (c) => c.get('requestId') })
+  serveStream(app, { ...deps, callerOf: callers.byEither, requestIdOf: (c) => c.get('requestId') })
 
   for (const op of deps.operations) {
     const [method, path] = op.http.split(' ') as [string, string]
@@ -100,7 +102,9 @@ export function createHttp(deps: {
       const requestId = c.get('requestId')
       if (!deps.up())
         fail('DEPENDENCY_UNAVAILABLE', 'the runtime is still starting', { hint: 'Try again in a moment; GET /readyz says when.' })
-      const caller = await signIn(c.req.raw, clientAddress(c.env))
+      const ip = clientAddress(c.env)
+      const browser = callers.browser(c, ip, requestId)
+      const caller = await callers.callerOf(op, c.req.raw, ip)
       const input = method === 'GET' || method === 'DELETE' ? readQuery(new URL(c.req.url), arrayFields) : await readBody(c.req.raw)
       for (const name of pathNames) {
         if (Object.hasOwn(input, name)) fail('INVALID_INPUT', `${name} is part of the path and may not be sent again`)
@@ -109,6 +113,7 @@ export function createHttp(deps: {
       const answer = await deps.invoke(op, caller, input, {
         requestId,
         signal: c.req.raw.signal,
+        browser,
         seen: {
           host: c.req.header('host') ?? null,
           forwardedHost: c.req.header('x-forwarded-host') ?? null,
@@ -142,19 +147,6 @@ export function createHttp(deps: {
     deps.log.error({ request_id: requestId, err: { name: error.name, message: error.message, stack: error.stack } }, 'unexpected')
     return show(new Fault('INTERNAL', 'something went wrong here', { hint: 'The log line with this request id says more.' }), requestId)
   })
-
-  async function signIn(request: Request, ip: string | null, believeMs?: number): Promise<Caller> {
-    const sent = request.headers.get('authorization')
-    if (!sent) fail('UNAUTHENTICATED', 'send a personal access token', { hint: 'Authorization: Bearer ar_pat_…' })
-    const token = /^Bearer ([^\s,]+)$/i.exec(sent)?.[1]
-    if (!token) fail('UNAUTHENTICATED', 'the Authorization header is not of the form Bearer <token>')
-    const caller = await deps.access.authenticate(token, ip, believeMs)
-    const tenant = request.headers.get('x-tenant-id')
-    if (tenant !== null && tenant !== caller.workspaceSlug) fail('FORBIDDEN', 'X-Tenant-Id is not the workspace of this token')
-    const project = request.headers.get('x-project-id')
-    if (project !== null && project !== caller.project) fail('FORBIDDEN', 'X-Project-Id is not the project of this token')
-    return caller
-  }
 
   return app
 }

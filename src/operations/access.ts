@@ -5,35 +5,43 @@ import { pageOf, readCursor, readNumberCursor } from '../base/page.ts'
 import { operation } from './operation.ts'
 import { cursor, done, id, limit, name, page, pat, time } from './shapes.ts'
 
+const place = z.object({ id: z.string(), slug: z.string(), name: z.string(), role: z.string() })
+
 export const me = operation({
   name: 'me.get',
   http: 'GET /v1/me',
-  about: 'Who this token is: user, workspace, project, role and scopes.',
+  about: 'Who is asking: person, workspaces and projects with the role in each, and the scopes of a token.',
   scope: null,
   role: 'project_viewer',
   effect: 'read',
   audit: { none: 'tells the caller about itself' },
   input: z.strictObject({}),
   output: z.object({
-    user: z.object({ id: z.string(), name: z.string() }),
+    kind: z.enum(['pat', 'session', 'system', 'anyone']),
+    user: z.object({ id: z.string(), name: z.string(), email: z.string() }),
     workspace: z.object({ id: z.string(), slug: z.string(), name: z.string() }),
-    projects: z.array(z.object({ id: z.string(), slug: z.string(), name: z.string() })),
+    projects: z.array(place).describe('of this workspace'),
     project_id: z.string(),
-    role: z.string(),
-    scopes: z.array(z.string()),
+    role: z.string().describe('in this project'),
+    workspaces: z.array(place.extend({ projects: z.array(place) })).describe('for a token: its own'),
+    scopes: z.array(z.string()).describe('for a session: all; the role decides'),
   }),
-  run: ({ access }, { caller, read }) =>
-    read(async (tx) => {
-      const workspace = await access.workspace(tx, caller.workspace)
-      return {
-        user: { id: caller.userId, name: caller.userName },
-        workspace: { id: caller.workspace, slug: caller.workspaceSlug, name: workspace?.name ?? caller.workspaceSlug },
-        projects: await access.projects(tx),
-        project_id: caller.project,
-        role: caller.role,
-        scopes: [...caller.scopes],
-      }
-    }),
+  run: async ({ access }, { caller, read }) => {
+    const { user, workspaces } = await (caller.kind === 'session'
+      ? access.whereabouts(caller.userId)
+      : read(async (tx) => ({ user: await access.user(tx, caller.userId), workspaces: await access.memberships(tx, caller.userId) })))
+    const here = workspaces.find((w) => w.id === caller.workspace) ?? fail('NOT_FOUND', 'you are no longer a member of this workspace')
+    return {
+      kind: caller.kind,
+      user: { id: caller.userId, name: user?.name ?? caller.userName, email: user?.email ?? '' },
+      workspace: { id: here.id, slug: here.slug, name: here.name },
+      projects: here.projects,
+      project_id: caller.project,
+      role: caller.role,
+      workspaces,
+      scopes: [...caller.scopes],
+    }
+  },
 })
 
 export const listPats = operation({
@@ -63,10 +71,11 @@ export const createPat = operation({
   about: 'Create a personal access token. The answer holds it once; it cannot be shown again.',
   scope: 'pat:write',
   role: 'project_contributor',
+  by: 'session',
   effect: 'write',
   audit: { log: 'pat.created' },
   status: 201,
-  hideFrom: { mcp: 'its answer holds a token, which a model must not see' },
+  hideFrom: { mcp: 'its answer holds a token, which a model must not see', cli: 'a token makes no tokens' },
   input: z.strictObject({
     display_name: name,
     scopes: z.array(z.enum(SCOPES)).min(1),

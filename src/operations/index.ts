@@ -10,6 +10,7 @@ import * as oauth from './oauth.ts'
 import * as oauthApps from './oauth-apps.ts'
 import type { AnyOperation } from './operation.ts'
 import * as runs from './runs.ts'
+import * as signIns from './sign-ins.ts'
 import { templates } from './templates.ts'
 import * as tools from './tools.ts'
 import * as vault from './vault.ts'
@@ -18,7 +19,7 @@ import * as workflows from './workflows.ts'
 
 export { forgetOldAnswers } from './rows.ts'
 export { createSignIn, type Ending, type Invitation, type SignIn, standsBy } from './sign-in.ts'
-export { type AnyOperation, type Asked, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
+export { type AnyOperation, type Asked, type Browser, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
 
 const all = [
   access.me,
@@ -27,6 +28,16 @@ const all = [
   access.revokePat,
   access.listAudit,
   access.verify,
+  signIns.setupState,
+  signIns.setUp,
+  signIns.signIn,
+  signIns.signOut,
+  signIns.forgot,
+  signIns.reset,
+  signIns.changePassword,
+  signIns.sessions,
+  signIns.endSession,
+  signIns.endOtherSessions,
   changes,
   home,
   templates,

@@ -1,6 +1,6 @@
 /** An operation is stated once. HTTP route, OpenAPI, MCP tool, CLI command and Console call are all read off it. */
 import type { z } from 'zod'
-import { type Access, type Act, allow, appendAudit, type Caller, type Role, type ScopeName } from '../access/index.ts'
+import { type Access, type Act, allow, appendAudit, type By, type Caller, type From, type Role, type ScopeName } from '../access/index.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { parseInput } from '../base/explain.ts'
@@ -28,6 +28,14 @@ export interface Seen {
   forwardedProto: string | null
 }
 
+/** The browser behind a request: its session's token, and the way to give it another. */
+export interface Browser {
+  token: string | null
+  from: From
+  keep(token: string): void
+  forget(): void
+}
+
 export interface Told {
   target?: string | null
   details?: Record<string, unknown>
@@ -41,6 +49,8 @@ export interface Ctx {
   signal: AbortSignal
   /** How the request reached us, where it came over HTTP. */
   seen: Seen | null
+  /** Fails where a request did not come over HTTP. */
+  browser: Browser
   /** For long work: how far it has come. The face decides whether anybody sees it. */
   progress(state: object): void
   /** One transaction on the caller's rows, for reading. */
@@ -62,6 +72,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodT
   /** null: any signed-in caller. */
   scope: ScopeName | null
   role: Role
+  /** Who may ask, where that is not everybody who is known: `session` is a person and no token, `anyone` also a stranger. */
+  by?: By
   effect: 'read' | 'write' | 'destroy'
   /** No default: leaving it out does not compile. */
   audit: Audit
@@ -89,6 +101,7 @@ export interface Asked {
   seen?: Seen
   /** The face, where it is another than HTTP: the audit entry says so. */
   via?: string
+  browser?: Browser
   idempotencyKey?: string | undefined
   progress?: (state: object) => void
 }
@@ -117,8 +130,9 @@ export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutpu
         requestId: asked.requestId,
       })
     try {
-      allow(caller, op.name, op.scope, op.role)
+      allow(caller, op.name, op.scope, op.role, op.by)
     } catch (refusal) {
+      if (caller.kind === 'anyone') throw refusal // no workspace has a log for it
       await rooms.db.tx(scope, (tx) => note(tx, { action: op.name, outcome: 'refused', details: { code: (refusal as Fault).code } }))
       throw refusal
     }
@@ -133,6 +147,9 @@ export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutpu
       requestId: asked.requestId,
       signal: asked.signal,
       seen: asked.seen ?? null,
+      get browser() {
+        return asked.browser ?? fail('BAD_REQUEST', `${op.name} is for browsers`)
+      },
       progress: (state) => asked.progress?.(state),
       read: (work) => rooms.db.tx(scope, work),
       act: (work, tell) =>

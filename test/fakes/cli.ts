@@ -91,7 +91,7 @@ export function openCli(): Cli {
     signIn,
     secure: false,
     publicUrl: () => 'http://127.0.0.1',
-    access: { authenticate },
+    access: { authenticate, authenticateSession: nobody },
     readiness,
     up: () => true,
     log,
@@ -164,9 +164,11 @@ export const connection = {
   updated_at: at,
 }
 export const me = {
-  user: { id: 'user_1', name: 'Ada' },
+  kind: 'pat',
+  user: { id: 'user_1', name: 'Ada', email: 'ada@example.com' },
   workspace: { id: 'ws_1', slug: 'default', name: 'Default workspace' },
-  projects: [{ id: 'proj_1', slug: 'shop', name: 'Shop' }],
+  projects: [{ id: 'proj_1', slug: 'shop', name: 'Shop', role: 'workspace_owner' }],
+  workspaces: [],
   project_id: 'proj_1',
   role: 'workspace_owner',
   scopes: [],

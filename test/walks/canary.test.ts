@@ -248,7 +248,7 @@ describe('the search', () => {
     const [, rootText = ''] = readFileSync(join(rt.dataDir, 'root.key'), 'utf8').trim().split(':')
     const root = Buffer.from(rootText, 'base64url')
     expect(root).toHaveLength(32)
-    const { token, id } = await rt.ok('POST', '/v1/pats', { display_name: 'second', scopes: ['connection:read'] })
+    const { token, id } = await rt.mint({ display_name: 'second', scopes: ['connection:read'] })
     made = token
     await rt.ok('GET', '/v1/me', undefined, { authorization: `Bearer ${token}` })
     await rt.ok('DELETE', `/v1/pats/${id}`)

@@ -44,7 +44,7 @@ async function token(scopes: readonly ScopeName[], user?: string): Promise<strin
   const key = `${user} ${scopes.join(' ')}`
   const known = tokens.get(key)
   if (known) return known
-  const { id, token: made } = await rt.ok('POST', '/v1/pats', { display_name: 'Matrix', scopes })
+  const { id, token: made } = await rt.mint({ display_name: 'Matrix', scopes })
   if (user) {
     await using scenes = await behindTheScenes(rt)
     await scenes.rows('update pats set user_id = $1 where id = $2', [user, id])

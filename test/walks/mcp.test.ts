@@ -51,8 +51,7 @@ afterAll(async () => {
   upstream?.close()
 })
 
-const token = async (...scopes: string[]): Promise<{ id: string; token: string }> =>
-  rt.ok('POST', '/v1/pats', { display_name: scopes.join(' '), scopes })
+const token = async (...scopes: string[]): Promise<{ id: string; token: string }> => rt.mint({ display_name: scopes.join(' '), scopes })
 const at = (instance: string) => `/mcp/instances/${instance}`
 const HANG = { name: 'http_request', arguments: { method: 'GET', path: '/hang' } }
 

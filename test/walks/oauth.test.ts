@@ -206,7 +206,7 @@ describe('a callback', () => {
   })
 
   it('[oauth.asker-stands] is refused when the token that asked for it was revoked meanwhile', async () => {
-    const { id, token } = await rt.ok('POST', '/v1/pats', { display_name: 'short', scopes: ['connection:write', 'connection:read'] })
+    const { id, token } = await rt.mint({ display_name: 'short', scopes: ['connection:write', 'connection:read'] })
     const short = asking(rt, token as string)
     const link = await short.ok('POST', '/v1/connections/oauth/acme/authorize', { scopes: SCOPES })
     const visitor = new Visitor()

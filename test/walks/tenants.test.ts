@@ -54,7 +54,8 @@ const SERVED: Record<string, object> = {
   'oauth_apps.delete': { deleted: true },
   'google.services': { services: ['gmail'], authorization_url: link.authorization_url },
 }
-const withIds = operations.filter((op) => op.http.includes('{'))
+/** What a person alone may ask belongs to that person and to no tenant. */
+const withIds = operations.filter((op) => op.http.includes('{') && !op.by)
 /** A slug is a name that each workspace gives by itself, so here a stranger makes something of their own: looked at below. */
 const MAKES_ONES_OWN = ['oauth_apps.put']
 /** Routes for connections that somebody has signed in to. */

@@ -26,27 +26,26 @@ export async function secondTenant(rt: TestRuntime, slug: string): Promise<Tenan
     const { token } = await db.tx({ workspace: owner.workspace, project: owner.project }, (tx) =>
       access.createPat(tx, owner, { display_name: slug, scopes: owner.scopes, expires_in_days: 1 }),
     )
-    return { workspace: owner.workspace, project: owner.project, user: owner.userId, pat: token, as: asking(rt, token) }
+    const session = await access.begin(owner.userId, { ip: null, userAgent: null })
+    return { workspace: owner.workspace, project: owner.project, user: owner.userId, pat: token, as: asking(rt, token, session) }
   } finally {
     await access.close()
     await pool.end()
   }
 }
 
-/** The same runtime, asked with another token. */
-export const asking = (rt: TestRuntime, pat: string): TestRuntime => {
+/** The same runtime, asked with another token, and by another person's session where one is given. */
+export const asking = (rt: TestRuntime, pat: string, session?: string): TestRuntime => {
   const api: TestRuntime['api'] = (method, path, body, headers) =>
     rt.api(method, path, body, { authorization: `Bearer ${pat}`, ...headers })
-  return {
-    ...rt,
-    pat,
-    api,
-    async ok(method, path, body, headers) {
-      const answer = await api(method, path, body, headers)
-      if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
-      return answer.body
-    },
+  const ok: TestRuntime['ok'] = async (method, path, body, headers) => {
+    const answer = await api(method, path, body, headers)
+    if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
+    return answer.body
   }
+  const own = async () => ({ cookie: `ar_session=${session}`, origin: rt.url })
+  const mint: TestRuntime['mint'] = async (input) => rt.ok('POST', '/v1/pats', input, await own())
+  return { ...rt, pat, api, ok, ...(session === undefined ? {} : { session: own, mint }) }
 }
 
 /** What a Google account is asked for here. */
@@ -76,7 +75,7 @@ export async function belongings(rt: TestRuntime, google: Provider, person: stri
     { id: 'a', instance_id: instance.id, tool_name: 'http_request', tool_args: { method: 'GET', path: '/x' } },
   ])
   const run = await rt.ok('POST', `/v1/workflows/${workflow}/command`, { command: 'start', params: { note: 'mine' } })
-  const pat = await rt.ok('POST', '/v1/pats', { display_name: 'Mine', scopes: ['connection:read'] })
+  const pat = await rt.mint({ display_name: 'Mine', scopes: ['connection:read'] })
   const app = `app-of-${person}`
   await rt.ok('PUT', `/v1/oauth-apps/${app}`, { ...APP, client_id: `client-of-${person}` })
   const offered = await rt.ok('POST', `/v1/connections/oauth/${app}/authorize`, {})
