@@ -230,6 +230,8 @@ export const PROMISES = {
   'stream.limits': 'A stream needs a token in its header, and one caller has few at a time.',
   'stream.ends': 'Open streams do not hold up the end of a process.',
 
+  'console.axe': 'No page of the Console has a fault that axe finds, in light and dark, on a wide and a narrow screen.',
+
   'faults.each-used': 'Every fault point that the code names is used by a test.',
   'house.starts-together': 'Two processes that start together on one new database both come up.',
   'runs.crash-safe': 'Killed at any named point, a run goes on after the next start and ends.',

@@ -67,7 +67,7 @@ export function Skeleton({ rows = 6 }: { rows?: number }) {
     return () => clearTimeout(timer)
   }, [])
   return (
-    <div role="status" className={shown ? '' : 'invisible'}>
+    <div role="status" data-loading className={shown ? '' : 'invisible'}>
       <span className="sr-only">{t('state.loading')}</span>
       {Array.from({ length: rows }, (_, i) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: rows of a skeleton are all alike

@@ -78,7 +78,9 @@ export function Timeline(props: {
         <span />
         <span className="flex justify-between tabular-nums">
           {MARKS.map((mark) => (
-            <span key={mark}>{durationText((end - begin) * mark)}</span>
+            <span key={mark} className={mark === 0 || mark === 1 ? 'whitespace-nowrap' : 'hidden whitespace-nowrap sm:inline'}>
+              {durationText((end - begin) * mark)}
+            </span>
           ))}
         </span>
         <span />

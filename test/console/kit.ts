@@ -1,0 +1,74 @@
+/** For journeys in a browser: somebody signed in, what must not happen on any page, axe, and pictures to look at. */
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import type { TestBrowser } from '../fakes/browser.ts'
+import { OWNER, type TestRuntime, until } from '../harness.ts'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/** WCAG 2.2 A and AA, and what is good practice besides. */
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+export const PICTURES = join(import.meta.dirname, '..', '..', '.pictures')
+
+/** What a page must never do, collected from all pages that are watched. */
+export interface Watch {
+  /** Errors on the console, exceptions, violations of the policy. */
+  wrong: string[]
+}
+/** `fine`: statuses that a test provokes, which browsers report as errors of their own. */
+export function watch(page: Page, fine: readonly number[] = []): Watch {
+  const wrong: string[] = []
+  page.on('pageerror', (error) => wrong.push(`exception: ${error.message}`))
+  page.on('console', (message) => {
+    if (message.type() !== 'error' && message.type() !== 'warning') return
+    if (fine.some((status) => message.text().includes(`status of ${status}`))) return
+    wrong.push(`${message.type()}: ${message.text()} (${message.location().url})`)
+  })
+  return { wrong }
+}
+
+/** The owner, signed in by the form. */
+export async function signIn(page: Page, rt: TestRuntime, person: { email: string; password: string } = OWNER): Promise<void> {
+  await rt.session() // sets the server up, where nobody has
+  await page.goto(`${rt.url}/login`)
+  await page.getByLabel('E-mail').fill(person.email)
+  await page.locator('input[name=password]').fill(person.password)
+  await page.keyboard.press('Enter')
+  await page.getByRole('navigation').first().waitFor()
+}
+
+export async function ownersPage(browser: TestBrowser, rt: TestRuntime): Promise<Page> {
+  const page = await browser.page()
+  await signIn(page, rt)
+  return page
+}
+
+/** The page has its title, and no part of it is still on its way. */
+export async function settled(page: Page): Promise<void> {
+  await page.locator('h1').first().waitFor()
+  await until(() => page.evaluate('document.querySelectorAll("[data-loading]").length === 0'), 'the page to have everything')
+  await page.evaluate('document.fonts.ready.then(() => true)')
+}
+
+interface Violation {
+  id: string
+  help: string
+  nodes: { target: unknown; html: string; failureSummary?: string }[]
+}
+/** Each as one line that says where. Empty is right. */
+export async function axe(page: Page): Promise<string[]> {
+  await page.evaluate(AXE)
+  const { violations } = (await page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(RULES)}, resultTypes: ['violations'] })`)) as {
+    violations: Violation[]
+  }
+  return violations.flatMap((v) =>
+    v.nodes.map((n) => `${v.id}: ${v.help} at ${JSON.stringify(n.target)} ${n.html.slice(0, 200)} ${n.failureSummary ?? ''}`),
+  )
+}
+
+/** Into a folder that git ignores, to be looked at. */
+export async function picture(page: Page, name: string): Promise<void> {
+  mkdirSync(PICTURES, { recursive: true })
+  await page.screenshot({ path: join(PICTURES, `${name}.png`), animations: 'disabled' })
+}

@@ -1,0 +1,104 @@
+/** Every page, in both themes and two widths: axe finds nothing, the policy and the console are quiet, and a picture is taken. */
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { browserOrSkip, type TestBrowser } from '../fakes/browser.ts'
+import { runtime, type TestRuntime } from '../harness.ts'
+import { ended, graphOf } from '../walks/acts.ts'
+import { axe, ownersPage, picture, settled, type Watch, watch } from './kit.ts'
+
+let rt: TestRuntime
+let browser: TestBrowser | undefined
+let page: Page
+let watched: Watch
+/** Addresses that are known once there is something to show. */
+const at: Record<string, string> = {}
+
+beforeAll(async () => {
+  rt = await runtime({ demo: true })
+  await rt.session()
+  const { items: instances } = await rt.ok('GET', '/v1/mcp/instances')
+  const { items: workflows } = await rt.ok('GET', '/v1/workflows')
+  const { items: runs } = await rt.ok('GET', '/v1/runs')
+  await ended(rt, workflows[0].id, runs[0].run_id)
+  at.run = `/runs/${workflows[0].id}/${runs[0].run_id}`
+  at.instance = `/mcp/instances/${instances[0].id}`
+  at.workflow = `/workflows/${workflows[0].id}`
+  // One that fails, and connections in several states.
+  const broken = await rt.ok('POST', '/v1/workflows', {
+    name: 'Late report',
+    graph: graphOf([
+      { id: 'ask', instance_id: instances[0].id, tool_name: 'sqlite_query', tool_args: { sql: 'select no_such_column from orders' } },
+    ]),
+  })
+  await rt.ok('POST', `/v1/workflows/${broken.id}/versions`, {})
+  const { run_id } = await rt.ok('POST', `/v1/workflows/${broken.id}/command`, { command: 'start' })
+  await ended(rt, broken.id, run_id)
+  at.failed = `/runs/${broken.id}/${run_id}`
+  const made = await rt.ok('POST', '/v1/connections', {
+    display_name: 'Orders API',
+    provider: 'http',
+    service: 'bearer',
+    credentials: { api_key: 'a-key-that-is-nobodys-1234567890' },
+  })
+  at.connection = `/connections?c=${made.id}`
+})
+afterAll(async () => {
+  await browser?.[Symbol.asyncDispose]()
+  await rt?.[Symbol.asyncDispose]()
+})
+
+const PAGES: [string, () => string][] = [
+  ['home', () => '/'],
+  ['connections', () => '/connections'],
+  ['connections-filtered-empty', () => '/connections?status=reconnect'],
+  ['connection', () => at.connection as string],
+  ['connection-credential', () => `${at.connection}&tab=credential`],
+  ['connection-activity', () => `${at.connection}&tab=activity`],
+  ['connection-new', () => '/connections?new=pick'],
+  ['connection-new-form', () => '/connections?new=github'],
+  ['mcp', () => '/mcp'],
+  ['mcp-catalog', () => '/mcp?tab=catalog'],
+  ['instance', () => at.instance as string],
+  ['runs', () => '/runs'],
+  ['run', () => at.run as string],
+  ['run-failed', () => at.failed as string],
+  ['run-events', () => `${at.run}?tab=events`],
+  ['run-context', () => `${at.run}?tab=context`],
+  ['settings', () => '/settings'],
+  ['settings-oauth', () => '/settings?tab=oauth'],
+  ['settings-audit', () => '/settings?tab=audit'],
+  ['settings-about', () => '/settings?tab=about'],
+  ['missing', () => '/no/such/page'],
+]
+
+describe.each(['light', 'dark'] as const)('%s', (theme) => {
+  it('[console.axe] every page has no fault that axe finds, and breaks no rule of the policy', { timeout: 180_000 }, async (ctx) => {
+    browser ??= await browserOrSkip(ctx)
+    page ??= await ownersPage(browser, rt)
+    watched ??= watch(page)
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
+    const found: string[] = []
+    for (const [name, address] of PAGES)
+      for (const width of [1280, 400]) {
+        await page.setViewportSize({ width, height: 800 })
+        await page.goto(rt.url + address())
+        await settled(page)
+        found.push(...(await axe(page)).map((it) => `${name} (${width}): ${it}`))
+        const wide = (await page.evaluate('document.documentElement.scrollWidth')) as number
+        if (wide > width) found.push(`${name} (${width}): scrolls sideways, ${wide}`)
+        await picture(page, `${name}-${theme}-${width}`)
+      }
+    expect(found).toEqual([])
+    expect(watched.wrong).toEqual([])
+    expect(browser.refused).toEqual([])
+  })
+})
+
+it('axe is really asked: a button without a name is found', async (ctx) => {
+  browser ??= await browserOrSkip(ctx)
+  page ??= await ownersPage(browser, rt)
+  await page.goto(`${rt.url}/runs`)
+  await settled(page)
+  await page.evaluate("document.querySelector('main').append(document.createElement('button'))")
+  expect(await axe(page)).toEqual([expect.stringContaining('button-name')])
+})
