@@ -230,6 +230,10 @@ export const PROMISES = {
   'stream.limits': 'A stream needs a token in its header, and one caller has few at a time.',
   'stream.ends': 'Open streams do not hold up the end of a process.',
 
+  'console.run-live': 'A run moves while one looks at it; a list counts what is new and does not move.',
+  'console.run-stream': 'A stream that is cut and comes back loses no event and doubles none.',
+  'console.run-failed': 'A failed run opens at its failing step, with the way to mend it.',
+  'console.run-steered': 'A run can be stopped from its page by keyboard alone.',
   'console.axe': 'No page of the Console has a fault that axe finds, in light and dark, on a wide and a narrow screen.',
 
   'faults.each-used': 'Every fault point that the code names is used by a test.',

@@ -107,7 +107,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
         })
       return { ok: true, output: checked.data, record: record('ok', null) }
     } catch (error) {
-      const fault = asFault(error, timeout.aborted, request)
+      const fault = naming(asFault(error, timeout.aborted, request), lent?.connectionId)
       await learn(scope, lent, tool, fault).catch(() => undefined)
       return { ok: false, fault, record: record(fault.maybeDone ? 'unknown' : 'failed', fault.code) }
     }
@@ -193,6 +193,13 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
   }
 }
 export type Tools = ReturnType<typeof createTools>
+
+/** A refused credential is mended at its connection, so the failure says which that is. */
+function naming(fault: Fault, connectionId: string | null | undefined): Fault {
+  if (fault.code !== 'CREDENTIAL_REJECTED' || !connectionId || fault.details?.connection_id) return fault
+  const { message, hint, retryAfter, maybeDone, cause } = fault
+  return new Fault(fault.code, message, { hint, retryAfter, maybeDone, cause, details: { ...fault.details, connection_id: connectionId } })
+}
 
 /** What the provider itself has named as missing. */
 function requiredScopes({ details }: Fault): string[] | null {
