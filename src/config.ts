@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { bytesOf, canonicalHost } from './base/addresses.ts'
 import { parseAllow } from './base/egress.ts'
 import { fail } from './base/errors.ts'
 import { conceal, type RootKeySource, type Secret } from './vault/index.ts'
@@ -25,6 +26,8 @@ export interface Config {
   readonly allowPrivate: readonly { host: string; port: number }[]
   /** As people reach this server; null: as it listens. No slash at the end. */
   readonly publicUrl: string | null
+  /** Addresses of proxies in front of this server: what they say of their clients is believed. */
+  readonly trustedProxies: readonly string[]
   /** OAuth apps for every workspace of this deployment. */
   readonly oauthApps: readonly ConfiguredApp[]
   readonly oauthSecrets: ReadonlyMap<string, Secret>
@@ -66,6 +69,12 @@ const FLAGS = {
     type: 'string',
     env: 'AGENTRUNTIME_PUBLIC_URL',
     about: 'as people reach this server, such as https://agents.example.com (http://<host>:<port>)',
+  },
+  'trusted-proxy': {
+    type: 'string',
+    multiple: true,
+    env: 'AGENTRUNTIME_TRUSTED_PROXY',
+    about: 'address of a proxy in front, whose X-Forwarded-For is believed; repeatable',
   },
   'oauth-apps-file': {
     type: 'string',
@@ -115,6 +124,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     fail('INVALID_INPUT', '--database-url must begin with postgres:// or postgresql://')
   const dataDir = resolve(text('data-dir') ?? 'data')
   const allow = (values['allow-private'] as string[] | undefined) ?? env.AGENTRUNTIME_ALLOW_PRIVATE?.split(',').filter(Boolean) ?? []
+  const proxies = (values['trusted-proxy'] as string[] | undefined) ?? env.AGENTRUNTIME_TRUSTED_PROXY?.split(',').filter(Boolean) ?? []
   return Object.freeze({
     host: text('host') ?? '127.0.0.1',
     port,
@@ -128,6 +138,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     logFile: text('log-file') ?? null,
     allowPrivate: allow.map((entry) => parseAllow(entry.trim())),
     publicUrl: publicUrl(text('public-url')),
+    trustedProxies: proxies.map((entry) => addressOf(entry.trim())),
     ...oauthApps(text('oauth-apps-file')),
     eventsTo: eventsTo(text('events-url'), text('events-secret-file')),
   })
@@ -139,6 +150,12 @@ function rootKeySource(file: string | undefined, command: string | undefined, va
   if (command) return { kind: 'command', argv: commandLine(command) }
   if (value) return { kind: 'value', name: 'AGENTRUNTIME_ROOT_KEY', value: conceal(value) }
   return { kind: 'file', path: resolve(dataDir, 'root.key') }
+}
+
+function addressOf(text: string): string {
+  const address = canonicalHost(text)
+  if (address !== undefined && bytesOf(address)) return address
+  return fail('INVALID_INPUT', '--trusted-proxy must be an IP address', { hint: 'Such as 127.0.0.1, for a proxy on this machine.' })
 }
 
 function publicUrl(text: string | undefined): string | null {

@@ -191,6 +191,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       invoke,
       signIn: createSignIn(rooms),
       secure: config.publicUrl?.startsWith('https:') ?? false,
+      trustedProxies: config.trustedProxies,
       publicUrl,
       access,
       readiness,

@@ -149,7 +149,7 @@ export const rows = {
 
   forgetOld: (tx: Tx, now: Date, usedBefore: Date) =>
     Promise.all([
-      tx.run(q.deleteFrom('sessions').where((e) => e.or([e('ends_at', '<', now), e('last_used_at', '<', usedBefore)]))),
-      tx.run(q.deleteFrom('reset_links').where('expires_at', '<', now)),
+      tx.run(q.deleteFrom('sessions').where((e) => e.or([e('ends_at', '<=', now), e('last_used_at', '<=', usedBefore)]))),
+      tx.run(q.deleteFrom('reset_links').where('expires_at', '<=', now)),
     ]),
 }

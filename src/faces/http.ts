@@ -1,6 +1,6 @@
 /** HTTP over the operations: routing, reading the request, writing the answer. No logic of its own. */
 import type { HttpBindings } from '@hono/node-server'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type { Access } from '../access/index.ts'
 import { FAULTS, Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
@@ -8,6 +8,7 @@ import { parseJson } from '../base/json.ts'
 import type { Logger } from '../base/log.ts'
 import type { AnyOperation, Invoke, SignIn } from '../operations/index.ts'
 import { createCallers } from './callers.ts'
+import { clientAddress } from './client-address.ts'
 import { openApi } from './openapi.ts'
 import { docsPage } from './docs.ts'
 import { instanceMcp } from './instance-mcp.ts'
@@ -19,6 +20,9 @@ import { serveStream } from './stream.ts'
 
 /** The largest body we take: graphs are capped at 1 MiB too. */
 export const MAX_BODY = 1_048_576
+
+/** RFC 6797: for a year. Not for other hosts of the domain, which are not ours to speak for. */
+const TLS_ONLY = 'max-age=31536000'
 
 export interface Readiness {
   ready: boolean
@@ -33,6 +37,8 @@ export function createHttp(deps: {
   signIn: SignIn
   /** Whether people reach us over TLS, so that cookies may say so. */
   secure: boolean
+  /** Addresses of proxies in front, which are believed about their clients. */
+  trustedProxies: readonly string[]
   /** As people reach us. */
   publicUrl: () => string
   readiness: () => Promise<Readiness>
@@ -47,6 +53,7 @@ export function createHttp(deps: {
   const app = new Hono<Env>()
   const description = openApi(deps.operations, deps.version)
   const callers = createCallers<Env>(deps)
+  const ipOf = (c: Context<Env>) => clientAddress(c.env, c.req.raw.headers, deps.trustedProxies)
 
   app.use(async (c, next) => {
     const requestId = newId('req', deps.now())
@@ -57,6 +64,7 @@ export function createHttp(deps: {
     headers.set('x-request-id', requestId)
     if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
     headers.set('x-content-type-options', 'nosniff')
+    if (deps.secure) headers.set('strict-transport-security', TLS_ONLY)
     // The path without its query: a query may hold what a caller pasted by mistake.
     deps.log.info(
       { request_id: requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(performance.now() - began) },
@@ -83,11 +91,12 @@ export function createHttp(deps: {
   serveMcp(app, [platformMcp(deps.operations, deps.invoke), instanceMcp(deps.operations, deps.invoke)], {
     ...deps,
     callerOf: callers.byToken,
+    ipOf,
     readBody,
     requestIdOf: (c) => c.get('requestId'),
   })
 
-  serveStream(app, { ...deps, callerOf: callers.byEither, requestIdOf: (c) => c.get('requestId') })
+  serveStream(app, { ...deps, callerOf: callers.byEither, ipOf, requestIdOf: (c) => c.get('requestId') })
 
   for (const op of deps.operations) {
     const [method, path] = op.http.split(' ') as [string, string]
@@ -102,7 +111,7 @@ export function createHttp(deps: {
       const requestId = c.get('requestId')
       if (!deps.up())
         fail('DEPENDENCY_UNAVAILABLE', 'the runtime is still starting', { hint: 'Try again in a moment; GET /readyz says when.' })
-      const ip = clientAddress(c.env)
+      const ip = ipOf(c)
       const browser = callers.browser(c, ip, requestId)
       const caller = await callers.callerOf(op, c.req.raw, ip)
       const input = method === 'GET' || method === 'DELETE' ? readQuery(new URL(c.req.url), arrayFields) : await readBody(c.req.raw)
@@ -217,5 +226,4 @@ const isArray = (schema: unknown): boolean => {
   while (def?.innerType) def = (def.innerType as { def?: typeof def }).def
   return def?.type === 'array'
 }
-const clientAddress = (env: HttpBindings | undefined): string | null => env?.incoming?.socket?.remoteAddress ?? null
 const routeMatches = (route: string, path: string): boolean => new RegExp(`^${route.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path)

@@ -46,6 +46,7 @@ export interface McpDeps<E extends Env> {
   invoke: Invoke
   /** `believeMs`: how old a look at the token may be. */
   callerOf: (request: Request, ip: string | null, believeMs?: number) => Promise<Caller>
+  ipOf: (c: Context<E>) => string | null
   readBody: (request: Request) => Promise<Record<string, unknown>>
   requestIdOf: (c: Context<E>) => string
   publicUrl: () => string
@@ -88,7 +89,7 @@ export function serveMcp<E extends Env>(app: Hono<E>, endpoints: readonly Served
     // A cookie never opens this door: it would let a page of another act for whoever is signed in.
     if (!request.headers.has('authorization'))
       fail('UNAUTHENTICATED', 'send a personal access token', { hint: 'Authorization: Bearer ar_pat_…' })
-    const ip = socket?.remoteAddress ?? null
+    const ip = deps.ipOf(c)
     const caller = await deps.callerOf(request, ip)
     // RFC 9110 §15.5.6. There are no sessions to read from or to end.
     if (request.method !== 'POST') fail('METHOD_NOT_ALLOWED', `${request.method} is not answered here: MCP calls are POST`)

@@ -2,7 +2,6 @@
  * Changes as Server-Sent Events (WHATWG HTML, section 9.2). Each event is an answer of `changes.get`, and its id the mark: whoever
  * comes back with it as Last-Event-ID hears of everything that has changed meanwhile, from whichever process.
  */
-import type { HttpBindings } from '@hono/node-server'
 import type { Context, Env, Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import type { Caller } from '../access/index.ts'
@@ -26,6 +25,7 @@ export function serveStream<E extends Env>(
     operations: readonly AnyOperation[]
     invoke: Invoke
     callerOf: (request: Request, ip: string | null, believeMs?: number) => Promise<Caller>
+    ipOf: (c: Context<E>) => string | null
     requestIdOf: (c: Context<E>) => string
     up: () => boolean
   },
@@ -41,7 +41,7 @@ export function serveStream<E extends Env>(
   app.get('/v1/stream', async (c) => {
     if (!deps.up())
       fail('DEPENDENCY_UNAVAILABLE', 'the runtime is still starting', { hint: 'Try again in a moment; GET /readyz says when.' })
-    const ip = (c.env as Partial<HttpBindings> | undefined)?.incoming?.socket?.remoteAddress ?? null
+    const ip = deps.ipOf(c)
     const requestId = deps.requestIdOf(c)
     const { signal } = c.req.raw
     const caller = await deps.callerOf(c.req.raw, ip)

@@ -90,6 +90,7 @@ export function openCli(): Cli {
     invoke,
     signIn,
     secure: false,
+    trustedProxies: [],
     publicUrl: () => 'http://127.0.0.1',
     access: { authenticate, authenticateSession: nobody },
     readiness,
