@@ -143,6 +143,10 @@ export const PROMISES = {
   'http.headers-refused': 'Callers cannot set credential, host or framing headers.',
   'http.credential-is-ours': 'A caller cannot replace the credential.',
 
+  'workflows.posted-draft': 'A draft that is sent is judged and not kept; with a key in it it is refused, by its path.',
+  'workflows.stale-save': 'A save that was made to an older draft is refused, and loses nothing.',
+  'workflows.list': 'The list tells the last run of each workflow, and what is wrong with its draft.',
+  'workflows.archive': 'An archived workflow changes no more, and can be brought back whole.',
   'runs.order-free': 'Any order of completions, crashes, pauses and waits gives the same end.',
   'runs.no-silent-repeat': 'After a crash only repeatable calls are repeated.',
   'runs.limits': 'A run never has more calls in flight than it may.',

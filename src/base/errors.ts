@@ -13,6 +13,7 @@ export const FAULTS = {
   CONFLICT: { http: 409, exit: 5, retry: false },
   CONNECTION_IN_USE: { http: 409, exit: 5, retry: false },
   INSTANCE_IN_USE: { http: 409, exit: 5, retry: false },
+  DRAFT_CHANGED: { http: 409, exit: 5, retry: false },
   IDEMPOTENCY_CONFLICT: { http: 409, exit: 5, retry: false },
   TOO_LARGE: { http: 413, exit: 2, retry: false },
   UNSUPPORTED_MEDIA_TYPE: { http: 415, exit: 2, retry: false },

@@ -83,6 +83,7 @@ const all = [
   workflows.get,
   workflows.update,
   workflows.archive,
+  workflows.restore,
   workflows.validate,
   workflows.versions,
   workflows.publish,

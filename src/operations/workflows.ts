@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { grantLinks } from './grant-links.ts'
 import { operation } from './operation.ts'
-import { cursor, done, environment, id, issue, json, limit, name, page, version, workflow } from './shapes.ts'
+import { cursor, done, environment, id, issue, json, limit, name, page, runStatus, time, version, workflow } from './shapes.ts'
 
 const graph = z.unknown().describe('{ steps: [ { id, type, instance_id, tool_name, tool_args, depends_on?, condition?, … } ] }')
 const description = z.string().max(2000)
@@ -14,9 +14,20 @@ export const list = operation({
   role: 'project_viewer',
   effect: 'read',
   audit: { none: 'graphs hold no secret' },
-  input: z.strictObject({ limit, cursor, q: z.string().max(200).optional() }),
-  output: page(workflow),
-  run: ({ runs }, { read }, input) => read((tx) => runs.workflows.list(tx, input)),
+  input: z.strictObject({
+    limit,
+    cursor,
+    q: z.string().max(200).optional(),
+    archived: z.enum(['true', 'false']).default('false').describe('true: the archived ones instead'),
+    problems_in: environment.removeDefault().optional().describe('an environment: says of each draft how much is wrong with it there'),
+  }),
+  output: page(
+    workflow.extend({
+      last_run: z.object({ run_id: z.string(), status: runStatus, created_at: time }).nullable(),
+      problems: z.object({ errors: z.number(), warnings: z.number() }).nullable().describe('null unless problems_in is given'),
+    }),
+  ),
+  run: ({ runs }, { read }, input) => read((tx) => runs.workflows.list(tx, { ...input, archived: input.archived === 'true' })),
 })
 
 export const create = operation({
@@ -61,10 +72,14 @@ export const update = operation({
     description: description.nullable().optional(),
     graph: graph.optional(),
     run_setup: json.optional(),
+    if_updated_at: z.iso.datetime().optional().describe('updated_at of what you changed: refused if somebody changed it since'),
   }),
   output: workflow,
   run: async ({ runs }, { scope, act }, { id: workflowId, ...input }) =>
-    act(await runs.workflows.change(scope, workflowId, input), (w) => ({ target: w.id, details: { changed: Object.keys(input) } })),
+    act(await runs.workflows.change(scope, workflowId, input), (w) => ({
+      target: w.id,
+      details: { changed: Object.keys(input).filter((field) => field !== 'if_updated_at') },
+    })),
 })
 
 export const archive = operation({
@@ -86,18 +101,35 @@ export const archive = operation({
   },
 })
 
+export const restore = operation({
+  name: 'workflows.restore',
+  http: 'POST /v1/workflows/{id}/restore',
+  about: 'Bring an archived workflow back, with its draft and its versions.',
+  scope: 'workflow:write',
+  role: 'project_contributor',
+  effect: 'write',
+  audit: { log: 'workflow.restored' },
+  input: z.strictObject({ id: id('workflow') }),
+  output: workflow,
+  run: ({ runs }, { act }, input) =>
+    act(
+      (tx) => runs.workflows.restore(tx, input.id),
+      (w) => ({ target: w.id }),
+    ),
+})
+
 export const validate = operation({
   name: 'workflows.validate',
   http: 'POST /v1/workflows/{id}/validate',
-  about: 'Dry run: everything that can be said about the draft without calling anything.',
+  about: 'Dry run: everything that can be said about the draft, or about the one that you send, without calling anything.',
   scope: 'workflow:read',
   role: 'project_viewer',
   effect: 'read',
   audit: { none: 'changes nothing and calls nothing' },
-  input: z.strictObject({ id: id('workflow'), environment }),
+  input: z.strictObject({ id: id('workflow'), environment, graph: graph.optional() }),
   output: z.object({ valid: z.boolean(), checks_performed: z.array(z.string()), issues: z.array(issue) }),
   run: async (rooms, { read, scope, caller }, input) => {
-    const found = await read((tx) => rooms.runs.workflows.validate(tx, input.id, input.environment))
+    const found = await read(await rooms.runs.workflows.validate(scope, input.id, input.environment, input.graph))
     const issues = found.issues.map(async (it) =>
       it.missing_scopes === undefined
         ? it

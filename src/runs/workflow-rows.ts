@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { type Tx, tables } from '../base/db.ts'
+import type { RunStatus } from './rows.ts'
 
 interface WorkflowTable {
   id: string
@@ -26,7 +27,15 @@ interface VersionTable {
 }
 export type WorkflowRow = WorkflowTable
 
-const q = tables<{ workflows: WorkflowTable; workflow_versions: VersionTable }>()
+/** What the list says of runs; the rest of their row is rows.ts' business. */
+interface RunGlance {
+  id: string
+  workflow_id: string
+  status: RunStatus
+  created_at: Date
+}
+
+const q = tables<{ workflows: WorkflowTable; workflow_versions: VersionTable; runs: RunGlance }>()
 
 export const workflowRows = {
   insertWorkflow: (
@@ -44,10 +53,28 @@ export const workflowRows = {
   head: (tx: Tx, id: string) =>
     tx.first(q.selectFrom('workflows').select(['id', 'name', 'latest_version', 'archived_at']).where('id', '=', id)),
   lockWorkflow: (tx: Tx, id: string) => tx.first(q.selectFrom('workflows').selectAll().where('id', '=', id).forUpdate()),
-  workflows: (tx: Tx, f: { limit: number; before: string | null; q?: string | undefined }) => {
-    let query = q.selectFrom('workflows').selectAll().where('archived_at', 'is', null).orderBy('id', 'desc').limit(f.limit)
-    if (f.before) query = query.where('id', '<', f.before)
-    if (f.q) query = query.where('name', 'ilike', `%${f.q.replaceAll(/[\\%_]/g, '\\$&')}%`)
+  /** With the run that each started last. */
+  workflows: (tx: Tx, f: { limit: number; before: string | null; archived: boolean; q?: string | undefined }) => {
+    let query = q
+      .selectFrom('workflows as w')
+      .leftJoinLateral(
+        (eb) =>
+          eb
+            .selectFrom('runs as r')
+            .select(['r.id as run_id', 'r.status as run_status', 'r.created_at as run_at'])
+            .whereRef('r.workflow_id', '=', 'w.id')
+            .orderBy('r.id', 'desc')
+            .limit(1)
+            .as('last'),
+        (j) => j.onTrue(),
+      )
+      .selectAll('w')
+      .select(['last.run_id', 'last.run_status', 'last.run_at'])
+      .where('w.archived_at', f.archived ? 'is not' : 'is', null)
+      .orderBy('w.id', 'desc')
+      .limit(f.limit)
+    if (f.before) query = query.where('w.id', '<', f.before)
+    if (f.q) query = query.where('w.name', 'ilike', `%${f.q.replaceAll(/[\\%_]/g, '\\$&')}%`)
     return tx.all(query)
   },
   updateWorkflow: (tx: Tx, id: string, set: Record<string, unknown>) =>

@@ -7,6 +7,7 @@ import type { Tools } from '../tools/index.ts'
 import { type Draft, type Graph, parseDraft, parseGraph } from './graph.ts'
 import { type FindStored, refuseSecrets } from './guard.ts'
 import { jsonText } from './json-text.ts'
+import type { RunStatus } from './rows.ts'
 import { type WorkflowRow, workflowRows as rows } from './workflow-rows.ts'
 import { instancesNamed, type Validation, validate } from './validate.ts'
 
@@ -20,6 +21,11 @@ export interface WorkflowFacts {
   archived: boolean
   created_at: string
   updated_at: string
+}
+/** A row of the list: what one wants to know before opening it. */
+export interface WorkflowGlance extends WorkflowFacts {
+  last_run: { run_id: string; status: RunStatus; created_at: string } | null
+  problems: { errors: number; warnings: number } | null
 }
 export interface VersionFacts {
   version: number
@@ -42,6 +48,13 @@ const show = (w: WorkflowRow): WorkflowFacts => ({
   updated_at: w.updated_at.toISOString(),
 })
 
+type GlanceRow = WorkflowRow & { run_id: string | null; run_status: RunStatus | null; run_at: Date | null }
+const glance = (w: GlanceRow): WorkflowGlance => ({
+  ...show(w),
+  last_run: w.run_id && w.run_status && w.run_at ? { run_id: w.run_id, status: w.run_status, created_at: w.run_at.toISOString() } : null,
+  problems: null,
+})
+
 export function createWorkflows(deps: { tools: Tools; findStored: FindStored; now: () => number }) {
   const { tools, now } = deps
   const must = async (tx: Tx, id: string): Promise<WorkflowRow> =>
@@ -55,6 +68,22 @@ export function createWorkflows(deps: { tools: Tools; findStored: FindStored; no
   async function check(tx: Tx, graph: Draft | Graph, environment: string): Promise<Validation> {
     const { ids, server_urls } = instancesNamed(graph)
     return validate(graph, await tools.lookups(tx, ids, server_urls, environment))
+  }
+  /** Of many drafts at once: what their names stand for is looked up together. */
+  async function count(tx: Tx, drafts: readonly Draft[], environment: string): Promise<NonNullable<WorkflowGlance['problems']>[]> {
+    const named = drafts.map(instancesNamed)
+    const all = (of: (n: (typeof named)[number]) => string[]) => [...new Set(named.flatMap(of))]
+    const lookups = await tools.lookups(
+      tx,
+      all((n) => n.ids),
+      all((n) => n.server_urls),
+      environment,
+    )
+    return drafts.map((draft) => {
+      const { issues } = validate(draft, lookups)
+      const errors = issues.filter((issue) => issue.severity === 'error').length
+      return { errors, warnings: issues.length - errors }
+    })
   }
 
   return {
@@ -86,27 +115,51 @@ export function createWorkflows(deps: { tools: Tools; findStored: FindStored; no
       return show(await must(tx, id))
     },
 
-    async list(tx: Tx, f: { limit: number; cursor?: string | undefined; q?: string | undefined }): Promise<Page<WorkflowFacts>> {
-      const found = await rows.workflows(tx, { limit: f.limit + 1, before: readCursor(f.cursor), q: f.q })
-      return pageOf(found, f.limit, (r) => r.id, show)
+    async list(
+      tx: Tx,
+      f: { limit: number; cursor?: string | undefined; q?: string | undefined; archived?: boolean; problems_in?: string | undefined },
+    ): Promise<Page<WorkflowGlance>> {
+      const found = await rows.workflows(tx, { limit: f.limit + 1, before: readCursor(f.cursor), archived: f.archived ?? false, q: f.q })
+      const page = pageOf(found, f.limit, (r) => r.id, glance)
+      if (f.problems_in === undefined) return page
+      const problems = await count(
+        tx,
+        page.items.map((w) => w.graph as Draft),
+        f.problems_in,
+      )
+      return { ...page, items: page.items.map((w, i) => ({ ...w, problems: problems[i] ?? null })) }
     },
 
     async change(
       scope: Scope,
       id: string,
-      input: { name?: string | undefined; description?: string | null | undefined; graph?: unknown; run_setup?: unknown },
+      input: {
+        name?: string | undefined
+        description?: string | null | undefined
+        graph?: unknown
+        run_setup?: unknown
+        /** The `updated_at` that the change was made to: refused when somebody was faster. */
+        if_updated_at?: string | undefined
+      },
     ): Promise<(tx: Tx) => Promise<WorkflowFacts>> {
       const graph = input.graph === undefined ? undefined : await readDraft(scope, input.graph)
       if (input.run_setup !== undefined) await refuseSecrets(deps.findStored, scope, input.run_setup, 'run_setup')
       return async (tx) => {
-        const row = await must(tx, id)
+        const row = (await rows.lockWorkflow(tx, id)) ?? fail('NOT_FOUND', `there is no workflow ${id}`)
         if (row.archived_at) fail('CONFLICT', `the workflow ${row.name} is archived`)
+        const updated_at = row.updated_at.toISOString()
+        if (input.if_updated_at !== undefined && Date.parse(input.if_updated_at) !== row.updated_at.getTime())
+          fail('DRAFT_CHANGED', `the draft of ${row.name} was changed at ${updated_at}, after you read it`, {
+            hint: 'Read it again; if_updated_at is then its new updated_at.',
+            details: { updated_at },
+          })
         const next = await rows.updateWorkflow(tx, id, {
           ...(input.name === undefined ? {} : { name: input.name }),
           ...(input.description === undefined ? {} : { description: input.description }),
           ...(graph === undefined ? {} : { graph: jsonText(graph) }),
           ...(input.run_setup === undefined ? {} : { run_setup: jsonText(input.run_setup) }),
-          updated_at: new Date(now()),
+          // Later than before, whatever the clock says: two changes never bear the same time.
+          updated_at: new Date(Math.max(now(), row.updated_at.getTime() + 1)),
         })
         return show(next!)
       }
@@ -117,8 +170,19 @@ export function createWorkflows(deps: { tools: Tools; findStored: FindStored; no
       await rows.updateWorkflow(tx, id, { archived_at: new Date(now()), updated_at: new Date(now()) })
     },
 
-    async validate(tx: Tx, id: string, environment: string): Promise<Validation> {
-      return check(tx, parseDraft((await must(tx, id)).graph), environment)
+    /** Back among those that can be changed and started. One that is not archived stays as it is. */
+    async restore(tx: Tx, id: string): Promise<WorkflowFacts> {
+      const row = await must(tx, id)
+      return show(row.archived_at ? (await rows.updateWorkflow(tx, id, { archived_at: null, updated_at: new Date(now()) }))! : row)
+    },
+
+    /** Of the draft that is stored, or of the one that is given: it is judged and not kept. */
+    async validate(scope: Scope, id: string, environment: string, posted?: unknown): Promise<(tx: Tx) => Promise<Validation>> {
+      if (posted !== undefined) await refuseSecrets(deps.findStored, scope, posted, 'graph')
+      return async (tx) => {
+        const row = await must(tx, id)
+        return check(tx, parseDraft(posted === undefined ? row.graph : posted), environment)
+      }
     },
 
     /** An immutable snapshot of the draft, if nothing is wrong with it. */
