@@ -48,6 +48,31 @@ export const workflowsQuery = queryOptions({
   queryKey: ['workflows'],
   queryFn: ({ signal }) => call('workflows.list', { limit: 200 }, { signal }),
 })
+export const workflowListQuery = (filter: Pick<Input<'workflows.list'>, 'q' | 'archived'>) =>
+  infiniteQueryOptions({
+    queryKey: ['workflows', filter],
+    initialPageParam: none,
+    queryFn: ({ pageParam, signal }) =>
+      call(
+        'workflows.list',
+        { ...filter, problems_in: 'production', limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) },
+        { signal },
+      ),
+    getNextPageParam: (page) => page.next_cursor,
+  })
+export const workflowQuery = (id: string) =>
+  queryOptions({ queryKey: ['workflows', id, 'one'], queryFn: ({ signal }) => call('workflows.get', { id }, { signal }) })
+export const versionsQuery = (id: string) =>
+  queryOptions({ queryKey: ['workflows', id, 'versions'], queryFn: ({ signal }) => call('versions.list', { id, limit: PAGE }, { signal }) })
+/** Of one workflow the last run, which tells what its steps gave and what it was started with. */
+export const lastRunQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['runs', 'last', id],
+    queryFn: async ({ signal }) => {
+      const [run] = (await call('runs.list_of_workflow', { id, limit: 1 }, { signal })).items
+      return run ? await call('runs.context', { id, run_id: run.run_id }, { signal }) : null
+    },
+  })
 export const runsQuery = (filter: Pick<Input<'runs.list'>, 'status'>) =>
   infiniteQueryOptions({
     queryKey: ['runs', 'list', filter],

@@ -84,6 +84,18 @@ const run = createRoute({
   validateSearch: (s: Record<string, unknown>) => ({ tab: text(s.tab), step: text(s.step) }),
   component: lazyRouteComponent(() => import('./pages/runs/run.tsx'), 'Run'),
 })
+const workflows = createRoute({
+  getParentRoute: () => shell,
+  path: '/workflows',
+  validateSearch: (s: Record<string, unknown>) => ({ q: text(s.q), show: text(s.show), new: text(s.new) }),
+  component: lazyRouteComponent(() => import('./pages/workflows/list.tsx'), 'Workflows'),
+})
+const workflow = createRoute({
+  getParentRoute: () => shell,
+  path: '/workflows/$id',
+  validateSearch: (s: Record<string, unknown>) => ({ view: text(s.view), step: text(s.step), panel: text(s.panel) }),
+  component: lazyRouteComponent(() => import('./pages/workflows/editor.tsx'), 'WorkflowEditor'),
+})
 
 const settings = createRoute({
   getParentRoute: () => shell,
@@ -95,7 +107,7 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import('./pages/settings/settings.tsx'), 'Settings'),
 })
 
-const tree = root.addChildren([setup, login, shell.addChildren([home, connections, mcp, instance, runs, run, settings])])
+const tree = root.addChildren([setup, login, shell.addChildren([home, connections, mcp, instance, workflows, workflow, runs, run, settings])])
 
 export const createAppRouter = (queries: QueryClient) =>
   createRouter({ routeTree: tree, context: { queries }, defaultPreload: 'intent', scrollRestoration: true })

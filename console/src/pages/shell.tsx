@@ -1,6 +1,6 @@
 import { useQueryClient, useSuspenseQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { Cable, House, KeyRound, ListTree, LogOut, type LucideIcon, Monitor, Moon, Settings as SettingsIcon, Sun } from 'lucide-react'
+import { Cable, House, KeyRound, ListTree, LogOut, type LucideIcon, Monitor, Moon, Settings as SettingsIcon, Sun, Workflow } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { meQuery, signOut } from '../session.ts'
 import { hear, useLiveState } from '../live.ts'
@@ -10,6 +10,7 @@ import { type Key, t } from '../words/index.ts'
 const PLACES: { label: Key | null; links: { to: string; label: Key; icon: LucideIcon }[] }[] = [
   { label: null, links: [{ to: '/', label: 'nav.home', icon: House }] },
   { label: 'nav.operate', links: [{ to: '/runs', label: 'nav.runs', icon: ListTree }] },
+  { label: 'nav.build', links: [{ to: '/workflows', label: 'nav.workflows', icon: Workflow }] },
   {
     label: 'nav.connect',
     links: [

@@ -29,6 +29,7 @@ export const common = {
   'action.close': 'Close',
   'action.copy': 'Copy',
   'action.copied': 'Copied',
+  'action.undo': 'Undo',
   'action.more': 'Load more',
   'action.clearFilters': 'Clear filters',
   'live.live': 'Live',

@@ -6,8 +6,9 @@ import { mcp } from './mcp.ts'
 import { runs } from './runs.ts'
 import { settings } from './settings.ts'
 import { sign } from './sign.ts'
+import { workflows } from './workflows.ts'
 
-const catalogue = { ...common, ...connections, ...home, ...mcp, ...runs, ...settings, ...sign }
+const catalogue = { ...common, ...connections, ...home, ...mcp, ...runs, ...settings, ...sign, ...workflows }
 export type Key = keyof typeof catalogue
 type Values = Record<string, string | number>
 
