@@ -107,7 +107,11 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import('./pages/settings/settings.tsx'), 'Settings'),
 })
 
-const tree = root.addChildren([setup, login, shell.addChildren([home, connections, mcp, instance, workflows, workflow, runs, run, settings])])
+const tree = root.addChildren([
+  setup,
+  login,
+  shell.addChildren([home, connections, mcp, instance, workflows, workflow, runs, run, settings]),
+])
 
 export const createAppRouter = (queries: QueryClient) =>
   createRouter({ routeTree: tree, context: { queries }, defaultPreload: 'intent', scrollRestoration: true })

@@ -1,6 +1,18 @@
 import { useQueryClient, useSuspenseQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { Cable, House, KeyRound, ListTree, LogOut, type LucideIcon, Monitor, Moon, Settings as SettingsIcon, Sun, Workflow } from 'lucide-react'
+import {
+  Cable,
+  House,
+  KeyRound,
+  ListTree,
+  LogOut,
+  type LucideIcon,
+  Monitor,
+  Moon,
+  Settings as SettingsIcon,
+  Sun,
+  Workflow,
+} from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { meQuery, signOut } from '../session.ts'
 import { hear, useLiveState } from '../live.ts'

@@ -147,7 +147,7 @@ function Editor({ workflow }: { workflow: Workflow }) {
           <p className="rounded-md bg-surface-2 px-3 py-2 text-ink-2">{t('workflows.viewer')}</p>
         ) : null}
         {restore.error ? <Problem error={restore.error} /> : null}
-        {draft.newer && draft.dirty && !studio.conflict ? (
+        {studio.overtaken ? (
           <div role="status" className="flex flex-wrap items-center justify-between gap-2 rounded-md bg-warn-soft px-3 py-2">
             <p>{t('conflict.banner')}</p>
             <Button size="sm" onClick={() => void studio.compare()}>

@@ -101,6 +101,8 @@ export function useStudio(workflow: Workflow) {
     save,
     conflict,
     compare,
+    /** Somebody else's draft lies there, and ours is in the way of taking it. */
+    overtaken: draft.newer && draft.dirty && !save.isPending && conflict === null,
     closeConflict: () => setConflict(null),
     may: atLeast(me, 'project_contributor'),
     readOnly: !atLeast(me, 'project_contributor') || workflow.archived,

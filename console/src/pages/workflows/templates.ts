@@ -132,18 +132,19 @@ export function typing(before: string): { from: number; names: string[]; part: s
   return /^\.[\p{L}\p{N}_$-]*$/u.test(part) ? { from: begin, names, part: part.slice(1), partFrom: at + 1 } : null
 }
 
-/** The one that is a slip or two away, for "did you mean". */
+/** The one that is a slip or two away, or that this is the beginning of, for "did you mean". */
 export function nearest(word: string, names: Iterable<string>): string | null {
+  const all = [...names].filter((name) => name !== word)
   let best: string | null = null
   let least = Math.max(1, Math.floor(word.length / 3)) + 1
-  for (const name of names) {
+  for (const name of all) {
     const far = distance(word.toLowerCase(), name.toLowerCase())
-    if (name !== word && far < least) {
+    if (far < least) {
       best = name
       least = far
     }
   }
-  return best
+  return best ?? (word.length > 1 ? (all.find((name) => name.toLowerCase().startsWith(word.toLowerCase())) ?? null) : null)
 }
 function distance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 8 || a.length > 64 || b.length > 64) return Number.POSITIVE_INFINITY
