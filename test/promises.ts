@@ -130,6 +130,11 @@ export const PROMISES = {
   'events.signed': 'One signed event for each change of state.',
   'events.retried': 'An event that was not taken is sent again.',
 
+  'connections.try': 'A credential is tried before it is saved, and nothing of it is kept.',
+  'connections.used': 'A list of connections says how much uses each.',
+  'google.switch-off': 'Switching a service off takes the account out of the profiles of that service, and of no other.',
+  'oauth.hurry': 'The page after a sign-in tells the page that opened it to look, and nothing else.',
+
   'connectors.shelf-checked': 'A bad connector folder stops the start, by name and reason.',
   'connectors.key-in-place': 'The credential is in its one place and in no other byte of a request.',
   'connectors.no-key-elsewhere': 'A redirect to another host gets nothing.',

@@ -233,6 +233,10 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
       return binding
     },
 
+    /** Which instances use which of these connections. */
+    wiresOf: (tx: Tx, connectionIds: readonly string[]) =>
+      connectionIds.length === 0 ? Promise.resolve([]) : rows.wiresOf(tx, connectionIds),
+
     /** Which profiles are wired to a connection. */
     usedBy: (tx: Tx, connectionId: string) => rows.profilesOfConnection(tx, connectionId),
 

@@ -79,6 +79,14 @@ export const rows = {
         .where('p.connection_id', '=', connectionId)
         .orderBy('p.id'),
     ),
+  wiresOf: (tx: Tx, connectionIds: readonly string[]) =>
+    tx.all(
+      q
+        .selectFrom('profiles')
+        .select(['connection_id', 'instance_id'])
+        .distinct()
+        .where('connection_id', 'in', [...connectionIds]),
+    ),
   updateProfile: (tx: Tx, id: string, set: Partial<ProfileRow>) =>
     tx.first(q.updateTable('profiles').set(set).where('id', '=', id).returningAll()),
   deactivate: (tx: Tx, instanceId: string, environment: string) =>

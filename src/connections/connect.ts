@@ -206,7 +206,13 @@ export function createConnect(deps: {
     const scope = { workspace: attempt.workspace_id, project: attempt.project_id }
     const ending = await settle(scope, attempt, callback, browser, requestId).catch((error: unknown) => troubled(error, attempt))
     await db.tx(scope, (tx) =>
-      attempts.settle(tx, attempt.id, { kind: ending.kind, ok: ending.ok, connection_id: ending.connectionId, notes: ending.notes }),
+      attempts.settle(tx, attempt.id, {
+        kind: ending.kind,
+        ok: ending.ok,
+        connection_id: ending.connectionId,
+        notes: ending.notes,
+        text: ending.text,
+      }),
     )
     if (!ending.ok)
       await deps.note(scope, {

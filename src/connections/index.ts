@@ -13,6 +13,7 @@ import { createOAuthConnections, type OAuthDeps } from './oauth.ts'
 import { type ConnectionRow, type ListFilter, rows, STATUSES, type Status } from './rows.ts'
 import { type ConnectionFacts, REASONS, show } from './show.ts'
 import { createStore } from './store.ts'
+import { createTryOut } from './tryout.ts'
 import { createValidation, type Validation, waitFor } from './validate.ts'
 
 export type { Subscriber } from './announce.ts'
@@ -121,6 +122,7 @@ export function createConnections(
     mark: rows.mark,
     create: store.create,
     change: store.change,
+    tryOut: createTryOut({ vault, connectors: deps.connectors, prepare: store.prepare, now }),
     fits: (connector: Connector, row: Pick<ConnectionRow, 'provider'>) => fits(connector, row, (slug) => providers.has(slug)),
 
     async get(tx: Tx, id: string): Promise<ConnectionFacts> {

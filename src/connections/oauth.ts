@@ -233,11 +233,11 @@ export function createOAuthConnections(
     tokenEndpointOf: means.tokenEndpointOf,
     apiHosts: means.apiHosts,
 
-    /** Services that the grants allow already. Returns all that are on now. */
-    async switchOn(tx: Tx, id: string, services: readonly string[]): Promise<string[]> {
+    /** On: services that the grants allow already. Returns all that are on now. */
+    async switchServices(tx: Tx, id: string, services: readonly string[], off: readonly string[]): Promise<string[]> {
       const grant = (await grants.get(tx, id)) ?? fail('NOT_FOUND', `there is no signed-in account ${id}`)
-      const on = [...new Set([...grant.services, ...services])]
-      if (on.length > grant.services.length) await grants.update(tx, id, { services: on })
+      const on = [...new Set([...grant.services, ...services])].filter((s) => !off.includes(s))
+      if (on.length !== grant.services.length) await grants.update(tx, id, { services: on })
       return on
     },
 

@@ -3,7 +3,7 @@ import type { Db, Scope, Tx } from '../base/db.ts'
 import { fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import type { Connector, Field, WayByHand, OAuthProvider } from '../connectors/contract.ts'
-import type { Lending, Secret } from '../vault/index.ts'
+import type { Lending, Secret, Wire } from '../vault/index.ts'
 import { grants } from './grant-rows.ts'
 import { manualGrant } from './manual.ts'
 import { type ConnectionRow, rows } from './rows.ts'
@@ -23,6 +23,15 @@ export interface Change {
   environment?: string | undefined
   disabled?: boolean | undefined
   credentials?: Readonly<Record<string, Secret>> | undefined
+}
+/** What was entered, told apart and checked. */
+export interface Prepared {
+  service: string
+  manual: WayByHand | null
+  fields: readonly Field[]
+  secret: Readonly<Record<string, Secret>>
+  public: Record<string, unknown>
+  wire: Wire | null
 }
 /** What can be entered for a provider: a connector's key or connection string, or one of an OAuth provider's ways by hand. */
 type Kind = { connector: Connector; provider: null } | { connector: null; provider: OAuthProvider }
@@ -82,14 +91,18 @@ export function createStore(deps: {
   }
 
   /** Checks and seals. Connection strings are also read for their public facts, and their hosts pass the egress guard. */
-  async function prepare(kind: Kind, service: string | undefined, given: Readonly<Record<string, Secret>>, partial: boolean) {
+  async function prepare(
+    kind: Kind,
+    service: string | undefined,
+    given: Readonly<Record<string, Secret>>,
+    partial: boolean,
+  ): Promise<Prepared> {
     const { service: name, title, fields, manual } = fieldsOf(kind, service)
     const taken = vault.intake(title, fields, given, partial)
     const wire = kind.connector?.auth.kind === 'dsn' ? kind.connector.auth.wire : null
     const facts = wire && Object.keys(taken.secret).length > 0 ? await vault.inspect(wire, taken.secret) : {}
     return { service: name, manual, fields, secret: taken.secret, public: { ...taken.public, ...facts }, wire }
   }
-  type Prepared = Awaited<ReturnType<typeof prepare>>
 
   async function grantFor(
     scope: Scope,
@@ -121,6 +134,9 @@ export function createStore(deps: {
   }
 
   return {
+    prepare: ({ provider, service, credentials }: Pick<NewConnection, 'provider' | 'service' | 'credentials'>): Promise<Prepared> =>
+      prepare(kindOf(provider), service, credentials, false),
+
     async create(scope: Scope, input: NewConnection): Promise<(tx: Tx) => Promise<ConnectionFacts>> {
       const kind = kindOf(input.provider)
       const prepared = await prepare(kind, input.service, input.credentials, false)

@@ -18,7 +18,7 @@ const offered = {
   expires_at: '2026-03-01T12:10:00.000Z',
   scopes: ['openid', 'https://www.googleapis.com/auth/gmail.send'],
 }
-const pending = { status: 'pending', kind: null, connection_id: null, notes: [] as string[] }
+const pending = { status: 'pending', kind: null, connection_id: null, text: null, notes: [] as string[] }
 const connected = { ...pending, status: 'done', kind: 'connected', connection_id: 'conn_1' }
 const FACTS = [
   'attempt_id: oatt_1',

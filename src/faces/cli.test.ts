@@ -188,8 +188,8 @@ describe('answers', () => {
       ok: true,
       environment: 'production',
       checks: [
-        { check: 'profile_active', ok: true, skipped: false, message: 'a profile is active' },
-        { check: 'scopes', ok: true, skipped: true, message: 'the provider does not tell' },
+        { check: 'profile_active', ok: true, skipped: false, message: 'a profile is active', ms: 1 },
+        { check: 'scopes', ok: true, skipped: true, message: 'the provider does not tell', ms: 0 },
       ],
     }
     expect((await cli.run(['instances', 'validate', 'inst_1'])).out).toBe(
@@ -197,9 +197,9 @@ describe('answers', () => {
         'ok:          true',
         'environment: production',
         'checks:',
-        '  CHECK           OK    SKIPPED  MESSAGE',
-        '  profile_active  true  false    a profile is active',
-        '  scopes          true  true     the provider does not tell',
+        '  CHECK           OK    SKIPPED  MS  MESSAGE',
+        '  profile_active  true  false    1   a profile is active',
+        '  scopes          true  true     0   the provider does not tell',
         '',
       ].join('\n'),
     )

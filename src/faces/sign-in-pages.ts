@@ -1,12 +1,18 @@
-/** The pages around a provider's own: who asks for what, and how it ended. They work without scripts and show nothing that was secret. */
+/**
+ * The pages around a provider's own: who asks for what, and how it ended. They work without scripts and show nothing that was secret.
+ * One script there is: the last page tells the page of ours that opened it to look, and closes itself where there is nothing to read.
+ */
+import { randomBytes } from 'node:crypto'
 import type { Context, Env, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { getCookie, setCookie } from 'hono/cookie'
-import { html } from 'hono/html'
+import { html, raw } from 'hono/html'
 import type { Ending, Invitation, SignIn } from '../operations/index.ts'
 
 /** As long as a link: after that the browser's mark is of no use. */
 const MARK_S = 600
+/** Long enough to see that it went well. */
+const READ_MS = 800
 /** A ticket and little more. */
 const MAX_FORM = 16_384
 const STYLE = `
@@ -27,6 +33,13 @@ const page = (title: string, body: Page): Page => html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title} · AgentRuntime</title><style>${STYLE}</style></head><body><main>${body}</main></body></html>`
 
+/** It says nothing but "look": how it ended is asked of the server, because a provider may have cut the two windows apart. */
+const hurry = (nonce: string, closes: boolean): Page => html`<script nonce="${nonce}">
+new BroadcastChannel('connect').postMessage('ended')
+opener?.postMessage('connect.ended', location.origin)
+${closes ? raw(`setTimeout(() => close(), ${READ_MS})`) : ''}
+</script>`
+
 const list = (items: readonly string[]): Page => html`<ul>${items.map((it) => html`<li>${it}</li>`)}</ul>`
 
 function invitationPage(it: Invitation, ticket: string): Page {
@@ -42,13 +55,14 @@ ${it.services.length > 0 ? html`<p>For:</p>${list(it.services)}` : ''}
   )
 }
 
-function endingPage(it: Ending): Page {
+function endingPage(it: Ending, nonce: string): Page {
   return page(
     it.title,
     html`<h1 class="${it.ok ? 'good' : 'bad'}">${it.title}</h1><p>${it.text}</p>
 ${it.notes.length > 0 ? list(it.notes) : ''}<p class="soft">${it.next}</p>
 ${it.returnTo ? html`<a class="button" href="${it.returnTo}">Go back</a>` : ''}
-${it.connectionId ? html`<p><small>Connection <code>${it.connectionId}</code></small></p>` : ''}`,
+${it.connectionId ? html`<p><small>Connection <code>${it.connectionId}</code></small></p>` : ''}
+${hurry(nonce, it.ok && it.notes.length === 0 && it.returnTo === null)}`,
   )
 }
 
@@ -75,42 +89,41 @@ export function signInPages<E extends Env>(
 ): void {
   // RFC 6265bis §4.1.3: the prefix makes browsers hold us to Secure and to this host alone.
   const cookie = secure ? '__Host-ar_sign_in' : 'ar_sign_in'
-  const send = async (body: Page, status = 200): Promise<Response> =>
+  const send = async (body: Page, status = 200, nonce: string | null = null): Promise<Response> =>
     new Response(String(await body), {
       status,
       headers: {
         'content-type': 'text/html; charset=utf-8',
-        'content-security-policy': POLICY,
+        'content-security-policy': nonce === null ? POLICY : `${POLICY}; script-src 'nonce-${nonce}'`,
         'x-frame-options': 'DENY',
         // Not none: a form of ours must be seen to come from ourselves.
         'referrer-policy': 'same-origin',
         'cross-origin-opener-policy': 'same-origin-allow-popups',
       },
     })
-  const ended = (it: Ending) => send(endingPage(it), STATUS[it.kind] ?? 400)
+  const ended = (it: Ending, status = STATUS[it.kind] ?? 400) => {
+    const nonce = randomBytes(16).toString('base64')
+    return send(endingPage(it, nonce), status, nonce)
+  }
 
   app.get('/v1/oauth/start', async (c) => {
     const ticket = c.req.query('ticket') ?? ''
     const it = await signIn.look(ticket)
     return 'kind' in it ? ended(it) : send(invitationPage(it, ticket))
   })
-  app.post(
-    '/v1/oauth/start',
-    bodyLimit({ maxSize: MAX_FORM, onError: () => send(endingPage(signIn.refuse('malformed')), 413) }),
-    async (c) => {
-      // Another site must not press our button: whoever goes on has read who asks (Fetch Metadata; the Origin for older browsers).
-      const site = c.req.header('sec-fetch-site')
-      const origin = c.req.header('origin')
-      const ours = origin === undefined || origin === publicUrl() || URL.parse(origin)?.host === c.req.header('host')
-      if (!ours || (site !== undefined && site !== 'same-origin')) return ended(signIn.refuse('not_our_page'))
-      const form = await c.req.parseBody()
-      const it = await signIn.begin(typeof form.ticket === 'string' ? form.ticket : '', getCookie(c, cookie) ?? null)
-      if ('kind' in it) return ended(it)
-      // Lax: the provider sends the browser back by a link, and that is the one foreign request that may carry it.
-      setCookie(c, cookie, it.browser, { path: '/', httpOnly: true, sameSite: 'Lax', secure, maxAge: MARK_S })
-      return c.redirect(it.url, 303)
-    },
-  )
+  app.post('/v1/oauth/start', bodyLimit({ maxSize: MAX_FORM, onError: () => ended(signIn.refuse('malformed'), 413) }), async (c) => {
+    // Another site must not press our button: whoever goes on has read who asks (Fetch Metadata; the Origin for older browsers).
+    const site = c.req.header('sec-fetch-site')
+    const origin = c.req.header('origin')
+    const ours = origin === undefined || origin === publicUrl() || URL.parse(origin)?.host === c.req.header('host')
+    if (!ours || (site !== undefined && site !== 'same-origin')) return ended(signIn.refuse('not_our_page'))
+    const form = await c.req.parseBody()
+    const it = await signIn.begin(typeof form.ticket === 'string' ? form.ticket : '', getCookie(c, cookie) ?? null)
+    if ('kind' in it) return ended(it)
+    // Lax: the provider sends the browser back by a link, and that is the one foreign request that may carry it.
+    setCookie(c, cookie, it.browser, { path: '/', httpOnly: true, sameSite: 'Lax', secure, maxAge: MARK_S })
+    return c.redirect(it.url, 303)
+  })
   app.get('/v1/oauth/callback', async (c) =>
     ended(await signIn.finish(new URL(c.req.url).searchParams, getCookie(c, cookie) ?? null, requestIdOf(c))),
   )

@@ -23,8 +23,22 @@ export const list = operation({
     environment: z.string().max(32).optional(),
     q: z.string().max(200).optional().describe('part of the name'),
   }),
-  output: page(connection),
-  run: ({ connections }, { read }, input) => read((tx) => connections.list(tx, input)),
+  output: page(connection.extend({ usage: z.object({ instances: z.number(), workflows: z.number() }) })),
+  run: (rooms, { read }, input) =>
+    read(async (tx) => {
+      const { items, next_cursor } = await rooms.connections.list(tx, input)
+      const wires = await rooms.bindings.wiresOf(
+        tx,
+        items.map((c) => c.id),
+      )
+      const named = await rooms.runs.workflows.namedBy(tx, [...new Set(wires.map((w) => w.instance_id))])
+      const usage = (id: string) => {
+        const instances = new Set(wires.filter((w) => w.connection_id === id).map((w) => w.instance_id))
+        const workflows = new Set(named.filter((n) => instances.has(n.instance_id)).map((n) => n.workflow_id))
+        return { instances: instances.size, workflows: workflows.size }
+      }
+      return { items: items.map((c) => ({ ...c, usage: usage(c.id) })), next_cursor }
+    }),
 })
 
 export const create = operation({
@@ -148,6 +162,31 @@ export const validation = z.object({
   granted_scopes: z.array(z.string()).nullable(),
   warnings: z.array(z.string()),
   problem: z.object({ code: z.string(), message: z.string(), hint: z.string().nullable() }).nullable(),
+})
+
+export const tryOut = operation({
+  name: 'connections.try',
+  http: 'POST /v1/connections/try',
+  about: 'Try a credential before it is saved: one cheap live call. Nothing of it is kept.',
+  scope: 'connection:write',
+  role: 'project_contributor',
+  effect: 'write',
+  audit: { log: 'connection.tried' },
+  hideFrom: { mcp: 'it takes a credential, which a model must not hold' },
+  input: z.strictObject({
+    provider: z.string().max(60),
+    service: z.string().max(60).optional(),
+    credentials,
+    config: json.optional().describe('settings of the connector, where they say where the service is'),
+  }),
+  output: validation,
+  run: async ({ connections }, { scope, act, signal }, input) => {
+    const result = await connections.tryOut(scope, input, signal)
+    return act(
+      async () => result,
+      () => ({ details: { provider: input.provider, ok: result.ok, ...(result.problem ? { code: result.problem.code } : {}) } }),
+    )
+  },
 })
 
 export const validate = operation({

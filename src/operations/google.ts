@@ -1,8 +1,9 @@
 /** Routes for Google accounts by name, as other clients of this API know them: thin, over the same operations. */
 import { z } from 'zod'
+import type { Tx } from '../base/db.ts'
 import { fail } from '../base/errors.ts'
 import { link, returnTo, services } from './oauth.ts'
-import { operation } from './operation.ts'
+import { operation, type Rooms } from './operation.ts'
 import { connection, environment, id, json, name } from './shapes.ts'
 
 export const config = operation({
@@ -27,31 +28,68 @@ export const config = operation({
   },
 })
 
+/** Takes an account out of the profiles whose server is for one of these services. */
+async function unbind({ bindings }: Rooms, tx: Tx, connectionId: string, off: readonly string[]) {
+  const unbound: { instance_id: string; profile_id: string }[] = []
+  if (off.length === 0) return unbound
+  for (const profile of await bindings.usedBy(tx, connectionId)) {
+    const { auth } = bindings.connectorOf(profile.server)
+    if (auth.kind !== 'oauth' || !off.includes(auth.service)) continue
+    await bindings.changeProfile(tx, profile.instance_id, profile.id, { connection_id: null })
+    unbound.push({ instance_id: profile.instance_id, profile_id: profile.id })
+  }
+  return unbound
+}
+
 export const switchServices = operation({
   name: 'google.services',
   http: 'PATCH /v1/connections/google/accounts/{id}/services',
-  about: 'Switch services of a Google account on. Where consent is missing the answer has a link that asks for exactly that.',
+  about:
+    'Switch services of a Google account on or off. Where consent is missing the answer has a link that asks for exactly that. Switching off takes the account out of the profiles of that service.',
   scope: 'connection:write',
   role: 'project_contributor',
   effect: 'write',
   audit: { log: 'connection.services_changed' },
-  input: z.strictObject({ id: id('connection'), services: z.array(z.string().max(60)).min(1).max(20), return_to: returnTo }),
-  output: z.object({ services: z.array(z.string()), authorization_url: z.string().nullable() }),
-  run: async ({ connections }, { scope, caller, act }, input) => {
+  input: z.strictObject({ id: id('connection'), services: services.default([]), off: services.default([]), return_to: returnTo }),
+  output: z.object({
+    services: z.array(z.string()),
+    authorization_url: z.string().nullable(),
+    unbound: z
+      .array(z.object({ instance_id: z.string(), profile_id: z.string() }))
+      .optional()
+      .describe('profiles that have no connection now, where something was switched off'),
+  }),
+  run: async (rooms, { scope, caller, act }, input) => {
+    const { connections } = rooms
+    if (input.services.length + input.off.length === 0) fail('INVALID_INPUT', 'name a service to switch on or off')
+    const both = input.services.find((s) => input.off.includes(s))
+    if (both !== undefined) fail('INVALID_INPUT', `${both} cannot be switched on and off at once`)
     const made = await connections.oauth.connect.authorize(scope, caller, {
       connection_id: input.id,
       services: input.services,
       return_to: input.return_to,
     })
-    return act(
+    const out = await act(
       async (tx) => {
         const facts = await connections.get(tx, input.id)
-        const lacking = made.scopes.filter((s) => !(facts.granted_scopes ?? []).includes(s))
-        const on = await connections.oauth.switchOn(tx, input.id, lacking.length === 0 ? input.services : [])
-        return { services: on, authorization_url: lacking.length === 0 ? null : made.authorization_url }
+        const offered = connections.providers.get('google')?.services ?? {}
+        const needed = input.services.flatMap((s) => offered[s]?.scopes ?? [])
+        const lacking = needed.filter((s) => !(facts.granted_scopes ?? []).includes(s))
+        const on = await connections.oauth.switchServices(tx, input.id, lacking.length === 0 ? input.services : [], input.off)
+        const unbound = await unbind(rooms, tx, input.id, input.off)
+        return {
+          services: on,
+          authorization_url: lacking.length > 0 ? made.authorization_url : null,
+          ...(input.off.length > 0 ? { unbound } : {}),
+        }
       },
-      (out) => ({ target: input.id, details: { services: input.services, asks: out.authorization_url !== null } }),
+      (told) => ({
+        target: input.id,
+        details: { services: input.services, off: input.off, asks: told.authorization_url !== null, unbound: told.unbound?.length ?? 0 },
+      }),
     )
+    for (const { instance_id } of out.unbound ?? []) rooms.bindings.forget(instance_id)
+    return out
   },
 })
 

@@ -2,9 +2,10 @@ import { z } from 'zod'
 import { atLeast, type Caller } from '../access/index.ts'
 import type { Tx } from '../base/db.ts'
 import { fail } from '../base/errors.ts'
+import type { InstanceFacts } from '../bindings/index.ts'
 import type { Connector } from '../connectors/contract.ts'
 import { operation, type Rooms } from './operation.ts'
-import { cursor, done, environment, id, instance, json, limit, name, page, profile } from './shapes.ts'
+import { cursor, done, environment, id, instance, json, limit, name, page, profile, wiredInstance } from './shapes.ts'
 
 const config = json.optional().describe("settings of the connector; see the catalogue's config schema")
 
@@ -28,6 +29,16 @@ async function checkBinding(
     })
 }
 
+async function withConnections({ connections }: Rooms, tx: Tx, items: readonly InstanceFacts[]) {
+  const ids = items.flatMap((i) => i.profiles.map((p) => p.connection_id)).filter((it) => it !== null)
+  const known = await connections.some(tx, [...new Set(ids)])
+  const stateOf = (connectionId: string | null) => {
+    const row = connectionId === null ? undefined : known.get(connectionId)
+    return row ? { id: row.id, name: row.name, status: row.status } : null
+  }
+  return items.map((i) => ({ ...i, profiles: i.profiles.map((p) => ({ ...p, connection: stateOf(p.connection_id) })) }))
+}
+
 /** Where a credential goes, and whether a powerful one may be used, is for those who run the project to say. */
 function mayConfigure(rooms: Rooms, caller: Caller, server: string, settings: Record<string, unknown> | undefined): void {
   if (atLeast(caller.role, 'project_admin')) return
@@ -49,8 +60,12 @@ export const list = operation({
   effect: 'read',
   audit: { none: 'no secret is involved' },
   input: z.strictObject({ limit, cursor, server: z.string().max(60).optional() }),
-  output: page(instance),
-  run: ({ bindings }, { read }, input) => read((tx) => bindings.list(tx, input)),
+  output: page(wiredInstance),
+  run: (rooms, { read }, input) =>
+    read(async (tx) => {
+      const { items, next_cursor } = await rooms.bindings.list(tx, input)
+      return { items: await withConnections(rooms, tx, items), next_cursor }
+    }),
 })
 
 export const create = operation({
@@ -104,8 +119,12 @@ export const get = operation({
   effect: 'read',
   audit: { none: 'no secret is involved' },
   input: z.strictObject({ id: id('instance') }),
-  output: instance,
-  run: ({ bindings }, { read }, input) => read((tx) => bindings.get(tx, input.id)),
+  output: wiredInstance,
+  run: (rooms, { read }, input) =>
+    read(async (tx) => {
+      const [shown] = await withConnections(rooms, tx, [await rooms.bindings.get(tx, input.id)])
+      return shown as NonNullable<typeof shown>
+    }),
 })
 
 export const update = operation({

@@ -82,6 +82,7 @@ export const attempt = operation({
     status: z.enum(['pending', 'done', 'failed']),
     kind: z.string().nullable(),
     connection_id: z.string().nullable(),
+    text: z.string().nullable().describe('what the person was told'),
     notes: z.array(z.string()),
   }),
   run: async ({ connections }, { scope }, input) => {
@@ -90,12 +91,14 @@ export const attempt = operation({
       ok: boolean
       connection_id: string | null
       notes: string[]
+      text?: string
     } | null
-    if (ended === null) return { status: 'pending' as const, kind: null, connection_id: null, notes: [] }
+    if (ended === null) return { status: 'pending' as const, kind: null, connection_id: null, text: null, notes: [] }
     return {
       status: ended.ok ? ('done' as const) : ('failed' as const),
       kind: ended.kind,
       connection_id: ended.connection_id,
+      text: ended.text ?? null,
       notes: ended.notes,
     }
   },

@@ -76,6 +76,12 @@ export const instance = z.object({
   created_at: time,
   updated_at: time,
 })
+/** With the state of what is bound, so that whoever looks needs no second question. */
+export const wiredInstance = instance.extend({
+  profiles: z.array(
+    profile.extend({ connection: nullable(z.object({ id: z.string(), name: z.string(), status: connection.shape.status })) }),
+  ),
+})
 export const toolFacts = z.object({
   name: z.string(),
   about: z.string(),

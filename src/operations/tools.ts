@@ -156,6 +156,7 @@ const check = z.object({
   ok: z.boolean(),
   skipped: z.boolean(),
   message: z.string(),
+  ms: z.number().describe('how long it took'),
 })
 
 export const validateInstance = operation({
@@ -170,8 +171,11 @@ export const validateInstance = operation({
   output: z.object({ ok: z.boolean(), environment: z.string(), checks: z.array(check) }),
   run: async ({ bindings, connections, tools }, { scope, act, read, signal }, input) => {
     const checks: z.output<typeof check>[] = []
-    const say = (name: z.output<typeof check>['check'], ok: boolean, message: string, skipped = false) =>
-      checks.push({ check: name, ok, skipped, message })
+    let since = performance.now()
+    const say = (name: z.output<typeof check>['check'], ok: boolean, message: string, skipped = false) => {
+      checks.push({ check: name, ok, skipped, message, ms: Math.round(performance.now() - since) })
+      since = performance.now()
+    }
     const at = await read(async (tx) => {
       await bindings.get(tx, input.id)
       return (await tools.lookups(tx, [input.id], [], input.environment)).instances.get(input.id)

@@ -14,6 +14,13 @@ const wiredProfile = z.object({
   environment: z.string(),
   active: z.boolean(),
 })
+const namingWorkflow = z.object({
+  workflow_id: z.string(),
+  name: z.string(),
+  published_version: z.number().nullable(),
+  steps: z.array(z.string()),
+})
+const activeRun = z.object({ run_id: z.string(), workflow_id: z.string(), status: run.shape.status })
 
 const wired = async ({ bindings }: Rooms, tx: Tx, connectionId: string) =>
   (await bindings.usedBy(tx, connectionId)).map((p) => ({
@@ -93,10 +100,8 @@ export const usage = operation({
     status: z.string(),
     status_text: z.string().nullable(),
     profiles: z.array(wiredProfile),
-    workflows: z.array(
-      z.object({ workflow_id: z.string(), name: z.string(), published_version: z.number().nullable(), steps: z.array(z.string()) }),
-    ),
-    active_runs: z.array(z.object({ run_id: z.string(), workflow_id: z.string(), status: run.shape.status })),
+    workflows: z.array(namingWorkflow),
+    active_runs: z.array(activeRun),
     last_used_at: time.nullable(),
     last_calls: z.array(json),
   }),
@@ -120,5 +125,27 @@ export const usage = operation({
         last_used_at: facts.last_used_at,
         last_calls: calls.map((c) => ({ ...c, at: c.at.toISOString() })),
       }
+    }),
+})
+
+export const instanceUsage = operation({
+  name: 'instances.usage',
+  http: 'GET /v1/mcp/instances/{id}/usage',
+  about: 'What names this instance: workflows and steps, and the runs of them that are under way.',
+  scope: 'mcp:execute',
+  role: 'project_viewer',
+  effect: 'read',
+  audit: { none: 'no secret is involved' },
+  input: z.strictObject({ id: id('instance') }),
+  output: z.object({ workflows: z.array(namingWorkflow), active_runs: z.array(activeRun) }),
+  run: ({ bindings, runs }, { read }, input) =>
+    read(async (tx) => {
+      await bindings.get(tx, input.id)
+      const workflows = await runs.workflows.naming(tx, [input.id])
+      const active = await runs.activeRunsOf(
+        tx,
+        workflows.map((w) => w.workflow_id),
+      )
+      return { workflows, active_runs: active.map((r) => ({ run_id: r.id, workflow_id: r.workflow_id, status: r.status })) }
     }),
 })

@@ -99,6 +99,18 @@ export const workflowRows = {
     if (before !== null) query = query.where('version', '<', before)
     return tx.all(query)
   },
+  /** Which workflow names which instance, without the graphs: for counting. */
+  namedBy: (tx: Tx, instanceIds: readonly string[]) =>
+    tx.all(
+      q
+        .selectFrom('workflows as w')
+        .leftJoin('workflow_versions as v', (j) => j.onRef('v.workflow_id', '=', 'w.id').onRef('v.version', '=', 'w.latest_version'))
+        .innerJoin(sql<{ id: string }>`unnest(${[...instanceIds]}::text[])`.as<'i'>(sql`i(id)`), (j) =>
+          j.on(sql<boolean>`w.graph::text like '%' || i.id || '%' or v.graph::text like '%' || i.id || '%'`),
+        )
+        .select(['w.id as workflow_id', 'i.id as instance_id'])
+        .where('w.archived_at', 'is', null),
+    ),
   /** Latest versions of all workflows whose graph names one of the instances: for usage and delete guards. */
   naming: (tx: Tx, instanceIds: readonly string[]) =>
     tx.all(

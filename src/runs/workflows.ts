@@ -229,6 +229,9 @@ export function createWorkflows(deps: { tools: Tools; findStored: FindStored; no
       return pageOf(found, limit, (r) => String(r.version), showVersion)
     },
 
+    /** Which workflow names which of the instances. */
+    namedBy: (tx: Tx, instanceIds: readonly string[]) => (instanceIds.length === 0 ? Promise.resolve([]) : rows.namedBy(tx, instanceIds)),
+
     /** Workflows and steps that name one of the instances, in the draft or in the latest version. */
     async naming(tx: Tx, instanceIds: readonly string[]) {
       if (instanceIds.length === 0) return []

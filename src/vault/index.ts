@@ -110,6 +110,14 @@ export function createVault(deps: {
       return () => sealed.remember(at, whole)
     },
     warm: sealed.warm,
+    /** Has fields at hand that are stored nowhere, for one try. What it returns takes them out of memory, with the sessions that they opened. */
+    hold(at: Owned, fields: Readonly<Record<string, Secret>>): () => Promise<void> {
+      sealed.remember(at, fields)
+      return async () => {
+        sealed.forget(at.owner)
+        await dial.drain(at.owner, null)
+      }
+    },
     facts: sealed.facts,
     async fieldNames(tx: Tx, of: readonly { owner: string; version: number }[]): Promise<Map<string, string[]>> {
       const names = new Map<string, string[]>()

@@ -161,6 +161,7 @@ export const connection = {
   last_validated_at: null,
   last_used_at: null,
   oauth: null,
+  usage: { instances: 1, workflows: 2 },
   created_at: at,
   updated_at: at,
 }
