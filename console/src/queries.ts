@@ -3,17 +3,23 @@ import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 import { type Answer, call, type Input } from './api.ts'
 
 const none = null as string | null
-/** Rows of one page of a list. */
+/** Rows of one page of a list, and of one that is scrolled through. */
 const PAGE = 50
+const LONG_PAGE = 200
 
-export const connectionsQuery = (filter: Pick<Input<'connections.list'>, 'q' | 'status'>) =>
+export const connectionsQuery = (filter: Pick<Input<'connections.list'>, 'q' | 'status' | 'provider' | 'environment'>) =>
   infiniteQueryOptions({
-    queryKey: ['connections', filter],
+    queryKey: ['connections', 'list', filter],
     initialPageParam: none,
     queryFn: ({ pageParam, signal }) =>
-      call('connections.list', { ...filter, limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
+      call('connections.list', { ...filter, limit: LONG_PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
     getNextPageParam: (page) => page.next_cursor,
   })
+/** The first of those that need a person: whoever has more looks at the list. */
+export const deadQuery = queryOptions({
+  queryKey: ['connections', 'dead'],
+  queryFn: ({ signal }) => call('connections.list', { status: 'reconnect', limit: 20 }, { signal }),
+})
 export const connectionQuery = (id: string) =>
   queryOptions({ queryKey: ['connections', id, 'one'], queryFn: ({ signal }) => call('connections.get', { id }, { signal }) })
 export const usageQuery = (id: string) =>
@@ -21,14 +27,22 @@ export const usageQuery = (id: string) =>
 export const factsQuery = (id: string) =>
   queryOptions({ queryKey: ['connections', id, 'facts'], queryFn: ({ signal }) => call('connections.credentials', { id }, { signal }) })
 export const activityQuery = (id: string) =>
-  queryOptions({
+  infiniteQueryOptions({
     queryKey: ['connections', id, 'events'],
-    queryFn: ({ signal }) => call('connections.events', { id, limit: PAGE }, { signal }),
+    initialPageParam: none,
+    queryFn: ({ pageParam, signal }) =>
+      call('connections.events', { id, limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
+    getNextPageParam: (page) => page.next_cursor,
   })
 export const templatesQuery = queryOptions({
   queryKey: ['templates'],
   queryFn: ({ signal }) => call('connections.templates', {}, { signal }),
   staleTime: Number.POSITIVE_INFINITY,
+})
+export const googleConfigQuery = queryOptions({
+  queryKey: ['google-config'],
+  queryFn: ({ signal }) => call('google.config', {}, { signal }),
+  staleTime: 60_000,
 })
 export const oauthAppsQuery = queryOptions({ queryKey: ['oauth-apps'], queryFn: ({ signal }) => call('oauth_apps.list', {}, { signal }) })
 export const instancesQuery = queryOptions({

@@ -9,6 +9,11 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 
 const some = <T extends Record<string, string | undefined>>(all: T): { [K in keyof T]?: string } =>
   Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: string }
+/** What of an address is a page's state. All of it may be left out. */
+const words =
+  <K extends string>(...names: K[]) =>
+  (s: Record<string, unknown>) =>
+    Object.fromEntries(names.map((name) => [name, text(s[name])])) as { [N in K]?: string | undefined }
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({ component: Outlet, notFoundComponent: Missing })
 
@@ -51,25 +56,19 @@ const home = createRoute({
 const connections = createRoute({
   getParentRoute: () => shell,
   path: '/connections',
-  validateSearch: (s: Record<string, unknown>) => ({
-    q: text(s.q),
-    status: text(s.status),
-    c: text(s.c),
-    tab: text(s.tab),
-    new: text(s.new),
-  }),
+  validateSearch: words('q', 'status', 'provider', 'c', 'tab', 'new'),
   component: lazyRouteComponent(() => import('./pages/connections/list.tsx'), 'Connections'),
 })
 const mcp = createRoute({
   getParentRoute: () => shell,
   path: '/mcp',
-  validateSearch: (s: Record<string, unknown>) => ({ tab: text(s.tab), add: text(s.add) }),
+  validateSearch: words('tab', 'q', 'add', 'connection'),
   component: lazyRouteComponent(() => import('./pages/mcp/list.tsx'), 'Mcp'),
 })
 const instance = createRoute({
   getParentRoute: () => shell,
   path: '/mcp/instances/$id',
-  validateSearch: (s: Record<string, unknown>) => ({ tool: text(s.tool) }),
+  validateSearch: words('tool', 'profile', 'tab', 'env'),
   component: lazyRouteComponent(() => import('./pages/mcp/instance.tsx'), 'Instance'),
 })
 const runs = createRoute({

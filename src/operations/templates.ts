@@ -10,6 +10,7 @@ const field = z.object({
   required: z.boolean(),
   hint: z.string(),
   format: z.string().nullable().describe('a regular expression'),
+  format_says: z.string().nullable().describe('what it demands, after "It"'),
 })
 const template = z.object({
   provider: z.string(),
@@ -33,6 +34,7 @@ const fieldsOf = (fields: readonly Field[]) =>
     required,
     hint,
     format: format?.pattern.source ?? null,
+    format_says: format?.says ?? null,
   }))
 
 function ofConnector({ slug, title, about, docs, auth }: Connector): Template[] {

@@ -1,7 +1,7 @@
 import type { ComponentProps, ReactNode } from 'react'
 
 const BASE =
-  'inline-flex items-center justify-center gap-1.5 rounded-md font-medium whitespace-nowrap select-none disabled:opacity-50 disabled:cursor-not-allowed transition-colors duration-100'
+  'inline-flex items-center justify-center gap-1.5 rounded-md font-medium whitespace-nowrap select-none disabled:opacity-50 disabled:cursor-not-allowed aria-disabled:opacity-50 aria-disabled:cursor-not-allowed transition-colors duration-100'
 const LOOKS = {
   primary: 'bg-primary text-primary-ink hover:opacity-90',
   plain: 'border border-line-strong bg-surface text-ink hover:bg-surface-2',
@@ -17,16 +17,20 @@ export function Button({
   look = 'plain',
   size = 'md',
   busy = false,
+  denied = null,
   className = '',
   children,
   ...rest
-}: ComponentProps<'button'> & { look?: Look; size?: 'md' | 'sm'; busy?: boolean }) {
+}: ComponentProps<'button'> & { look?: Look; size?: 'md' | 'sm'; busy?: boolean; denied?: string | null }) {
+  // It can still be reached, so that whoever may not press it can hear why.
+  const refused = denied === null ? {} : { type: 'button' as const, 'aria-disabled': true, title: denied, onClick: undefined }
   return (
     <button
       type="button"
       {...rest}
       aria-busy={busy || undefined}
       disabled={rest.disabled === true || busy}
+      {...refused}
       className={`${buttonClass(look, size)} ${className}`}
     >
       {children}

@@ -24,9 +24,12 @@ const TONES = {
 }
 export type Tone = keyof typeof TONES
 
-export function Pill({ tone, icon: Icon, children }: { tone: Tone; icon: LucideIcon; children: string }) {
+export function Pill({ tone, icon: Icon, title, children }: { tone: Tone; icon: LucideIcon; title?: string; children: string }) {
   return (
-    <span className={`inline-flex h-5 items-center gap-1 rounded-full px-2 text-xs font-medium whitespace-nowrap ${TONES[tone]}`}>
+    <span
+      title={title}
+      className={`inline-flex h-5 items-center gap-1 rounded-full px-2 text-xs font-medium whitespace-nowrap ${TONES[tone]}`}
+    >
       <Icon size={12} strokeWidth={2} aria-hidden />
       {children}
     </span>
@@ -54,10 +57,11 @@ const RUN: Record<string, [Tone, LucideIcon]> = {
 }
 const UNKNOWN: [Tone, LucideIcon] = ['plain', CircleDashed]
 
-export function ConnectionStatus({ status }: { status: string }) {
+/** `why`: the evidence, for whoever rests on it. */
+export function ConnectionStatus({ status, why = null }: { status: string; why?: string | null }) {
   const [tone, icon] = CONNECTION[status] ?? UNKNOWN
   return (
-    <Pill tone={tone} icon={icon}>
+    <Pill tone={tone} icon={icon} {...(why ? { title: why } : {})}>
       {t(`status.${status}` as Key)}
     </Pill>
   )

@@ -3,7 +3,7 @@ import type { UseQueryResult } from '@tanstack/react-query'
 import { CircleAlert } from 'lucide-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import { Refusal } from '../api.ts'
-import { t } from '../words/index.ts'
+import { t, timeText } from '../words/index.ts'
 import { Button } from './button.tsx'
 
 export function Card({ children, className = '' }: { children: ReactNode; className?: string }) {
@@ -82,7 +82,18 @@ export function Skeleton({ rows = 6 }: { rows?: number }) {
 }
 
 export function Region<T>({ query, rows, children }: { query: UseQueryResult<T>; rows?: number; children: (data: T) => ReactNode }) {
-  if (query.data !== undefined) return children(query.data)
+  if (query.data !== undefined)
+    return (
+      <div className="relative">
+        {query.isFetching ? <div aria-hidden className="later absolute inset-x-0 top-0 z-10 h-0.5 bg-accent" /> : null}
+        {query.isRefetchError ? (
+          <p role="status" className="border-b border-line bg-warn-soft px-4 py-1.5 text-xs text-warn">
+            {t('state.stale', { when: timeText(new Date(query.dataUpdatedAt).toISOString()) })}
+          </p>
+        ) : null}
+        {children(query.data)}
+      </div>
+    )
   if (query.error) return <div className="p-4">{<Problem error={query.error} retry={query.refetch} />}</div>
   return <Skeleton rows={rows ?? 6} />
 }

@@ -10,6 +10,9 @@ import { workflows } from './workflows.ts'
 
 const catalogue = { ...common, ...connections, ...home, ...mcp, ...runs, ...settings, ...sign, ...workflows }
 export type Key = keyof typeof catalogue
+/** For names that come from the server: whether there are words for them. */
+export const isKey = (name: string): boolean => Object.hasOwn(catalogue, name)
+
 type Values = Record<string, string | number>
 
 const plurals = new Intl.PluralRules('en')

@@ -4,22 +4,30 @@ import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/overlay.tsx'
 import { Problem } from '../../ui/region.tsx'
 import { toast } from '../../ui/toast.tsx'
-import { t } from '../../words/index.ts'
+import { type Key, t } from '../../words/index.ts'
 
 export function DeleteConnection(props: { connection: Answer<'connections.get'>; onClose: () => void; onDeleted: () => void }) {
-  const { id, name } = props.connection
+  const { id, name, oauth } = props.connection
   const queries = useQueryClient()
   const remove = useMutation({
     mutationFn: () => call('connections.delete', { id }),
-    onSuccess: async () => {
+    onSuccess: async (out) => {
       props.onDeleted()
-      toast(t('detail.deleted', { name }))
+      toast(
+        t('detail.deleted', { name }),
+        out.revoked_at_provider ? t(`detail.revoked.${out.revoked_at_provider}` as Key) : t('detail.revoked.unsupported'),
+      )
       queries.removeQueries({ queryKey: ['connections', id] })
       await queries.invalidateQueries({ queryKey: ['connections'] })
     },
   })
   return (
-    <Dialog open onClose={props.onClose} title={t('detail.delete.title', { name })} about={t('detail.delete.text')}>
+    <Dialog
+      open
+      onClose={props.onClose}
+      title={t('detail.delete.title', { name })}
+      about={t(oauth ? 'detail.delete.textOauth' : 'detail.delete.text')}
+    >
       <div className="flex flex-col gap-4">
         {remove.error ? <Problem error={remove.error} /> : null}
         <div className="flex justify-end gap-2">

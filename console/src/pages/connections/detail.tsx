@@ -1,32 +1,30 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { call } from '../../api.ts'
-import { activityQuery, connectionQuery, usageQuery } from '../../queries.ts'
+import { type Answer, call } from '../../api.ts'
+import { useDenied } from '../../may.ts'
+import { connectionQuery, usageQuery } from '../../queries.ts'
 import { Button } from '../../ui/button.tsx'
 import { Sheet } from '../../ui/overlay.tsx'
-import { Tabs, Time } from '../../ui/parts.tsx'
+import { CopyChip, Tabs, Time } from '../../ui/parts.tsx'
 import { ConnectionStatus } from '../../ui/pill.tsx'
 import { Problem, Region } from '../../ui/region.tsx'
 import { toast } from '../../ui/toast.tsx'
 import { durationText, t } from '../../words/index.ts'
-import { bySignIn } from './banner.tsx'
+import { Activity } from './activity.tsx'
+import { askAgain, bySignIn } from './ask.ts'
 import { Credential } from './credential.tsx'
 import { DeleteConnection } from './delete.tsx'
 import { SignIn } from './sign-in.tsx'
+import { Unwire } from './unwire.tsx'
+import { Used } from './used.tsx'
 
 const TABS = ['used', 'credential', 'activity'] as const
+type Connection = Answer<'connections.get'>
 
 export function Detail(props: { id: string; tab: string | undefined; onTab: (tab: string) => void; onClose: () => void }) {
   const { id } = props
-  const queries = useQueryClient()
   const connection = useQuery(connectionQuery(id))
-  const [deleting, setDeleting] = useState(false)
   const active = TABS.find((tab) => tab === props.tab) ?? 'used'
-  const test = useMutation({
-    mutationFn: () => call('connections.validate', { id }),
-    onSettled: () => queries.invalidateQueries({ queryKey: ['connections'] }),
-  })
   const c = connection.data
   return (
     <Sheet
@@ -35,9 +33,10 @@ export function Detail(props: { id: string; tab: string | undefined; onTab: (tab
       title={c?.name ?? t('detail.title')}
       about={
         c ? (
-          <span className="flex flex-wrap items-center gap-2 pt-1">
-            <ConnectionStatus status={c.status} />
-            <span>{c.account?.label ?? c.provider}</span>
+          <span className="flex flex-wrap items-center gap-x-2 gap-y-1 pt-1">
+            <ConnectionStatus status={c.status} why={c.status_text} />
+            <span className="break-all">{[c.provider, c.account?.label, c.environment].filter(Boolean).join(' · ')}</span>
+            <CopyChip text={c.id} />
           </span>
         ) : null
       }
@@ -47,36 +46,22 @@ export function Detail(props: { id: string; tab: string | undefined; onTab: (tab
           <div className="flex flex-col gap-4">
             {one.status_text ? (
               <p className="text-ink-2">
-                {one.status_text} <span className="text-ink-3">{t('detail.since', { when: '' })}</span>
-                <Time at={one.status_since} />
+                {one.status_text} <span className="text-ink-3">{t('detail.since')} </span>
+                <span className="text-ink-3">
+                  <Time at={one.status_since} />
+                </span>
               </p>
             ) : null}
-            <div className="flex flex-wrap items-start gap-2">
-              {bySignIn(one) ? (
-                <SignIn
-                  label={t('connections.reconnect')}
-                  look={one.status === 'reconnect' ? 'primary' : 'plain'}
-                  ask={() => call('connections.reconnect', { id })}
-                  onDone={() => toast(t('connect.popup.done', { name: one.name }))}
-                />
-              ) : null}
-              <Button onClick={() => test.mutate()} busy={test.isPending}>
-                {t('detail.test')}
-              </Button>
-              <Button look="danger" onClick={() => setDeleting(true)}>
-                {t('detail.delete')}
-              </Button>
-            </div>
-            <div aria-live="polite">
-              {test.error ? <Problem error={test.error} /> : null}
-              {test.data ? (
-                <p className={test.data.ok ? 'text-ok' : 'text-danger'}>
-                  {test.data.ok
-                    ? t('detail.test.ok', { account: test.data.account?.label ?? one.name, ms: durationText(test.data.latency_ms ?? 0) })
-                    : t('detail.test.bad', { problem: test.data.problem?.message ?? '' })}
-                </p>
-              ) : null}
-            </div>
+            {one.warnings.length > 0 ? (
+              <ul className="rounded-md bg-warn-soft p-3">
+                {one.warnings.map((w) => (
+                  <li key={w} className="break-words">
+                    {w}
+                  </li>
+                ))}
+              </ul>
+            ) : null}
+            <Acts connection={one} onGone={props.onClose} onTab={props.onTab} />
             <Tabs
               label={one.name}
               active={active}
@@ -87,8 +72,15 @@ export function Detail(props: { id: string; tab: string | undefined; onTab: (tab
                 { id: 'activity', label: t('detail.activity') },
               ]}
             />
-            {active === 'used' ? <Used id={id} /> : active === 'credential' ? <Credential connection={one} /> : <Activity id={id} />}
-            {deleting ? <DeleteConnection connection={one} onClose={() => setDeleting(false)} onDeleted={props.onClose} /> : null}
+            <div role="tabpanel" aria-label={t(`detail.${active}`)}>
+              {active === 'used' ? (
+                <Used connection={one} />
+              ) : active === 'credential' ? (
+                <Credential connection={one} />
+              ) : (
+                <Activity id={id} />
+              )}
+            </div>
           </div>
         )}
       </Region>
@@ -96,57 +88,73 @@ export function Detail(props: { id: string; tab: string | undefined; onTab: (tab
   )
 }
 
-function Used({ id }: { id: string }) {
+function Acts({ connection: c, onGone, onTab }: { connection: Connection; onGone: () => void; onTab: (tab: string) => void }) {
+  const queries = useQueryClient()
+  const denied = useDenied('project_contributor')
+  const usage = useQuery(usageQuery(c.id))
+  const [open, setOpen] = useState<'delete' | 'unwire' | null>(null)
+  const again = () => queries.invalidateQueries({ queryKey: ['connections'] })
+  const test = useMutation({ mutationFn: () => call('connections.validate', { id: c.id }), onSettled: again })
+  const enable = useMutation({
+    mutationFn: (disabled: boolean) => call('connections.update', { id: c.id, disabled }),
+    onSuccess: (_, disabled) => {
+      void again()
+      toast(t(disabled ? 'detail.isOff' : 'detail.isOn', { name: c.name }))
+    },
+  })
+  const profiles = usage.data?.profiles ?? []
+  const wired = profiles.length > 0
+  const off = c.status === 'disabled'
   return (
-    <Region query={useQuery(usageQuery(id))} rows={2}>
-      {({ profiles, workflows }) =>
-        profiles.length === 0 ? (
-          <p className="text-ink-2">{t('detail.used.none')}</p>
-        ) : (
-          <ul className="flex flex-col gap-2">
-            {profiles.map((p) => (
-              <li key={`${p.instance_id} ${p.profile_id}`}>
-                <Link
-                  to="/mcp/instances/$id"
-                  params={{ id: p.instance_id }}
-                  search={{ tool: undefined }}
-                  className="font-medium text-accent hover:underline"
-                >
-                  {p.instance_name}
-                </Link>
-                <span className="block text-xs text-ink-3">
-                  {t('detail.used.profile', { profile: p.profile_name, environment: p.environment })}
-                </span>
-              </li>
-            ))}
-            {workflows.map((w) => (
-              <li key={w.workflow_id}>
-                <span className="font-medium">{w.name}</span>
-                <span className="block text-xs text-ink-3">{w.steps.join(', ')}</span>
-              </li>
-            ))}
-          </ul>
-        )
-      }
-    </Region>
-  )
-}
-
-function Activity({ id }: { id: string }) {
-  return (
-    <Region query={useQuery(activityQuery(id))} rows={4}>
-      {({ items }) => (
-        <ol className="flex flex-col gap-2">
-          {items.map((e) => (
-            <li key={e.id} className="flex justify-between gap-4">
-              <span>{e.event_type.replaceAll('_', ' ')}</span>
-              <span className="text-ink-3">
-                <Time at={e.at} />
-              </span>
-            </li>
-          ))}
-        </ol>
-      )}
-    </Region>
+    <>
+      <div className="flex flex-wrap items-start gap-2">
+        {bySignIn(c) ? (
+          <SignIn
+            label={t('connections.reconnect')}
+            provider={c.provider}
+            look={c.status === 'reconnect' ? 'primary' : 'plain'}
+            denied={denied}
+            ask={askAgain(c.id)}
+            onDone={() => toast(t('signin.done', { name: c.name }))}
+          />
+        ) : c.status === 'reconnect' ? (
+          <Button look="primary" denied={denied} onClick={() => onTab('credential')}>
+            {t('connections.newKey')}
+          </Button>
+        ) : null}
+        <Button denied={denied} onClick={() => test.mutate()} busy={test.isPending}>
+          {t('detail.test')}
+        </Button>
+        <Button denied={denied} onClick={() => enable.mutate(!off)} busy={enable.isPending}>
+          {t(off ? 'detail.turnOn' : 'detail.turnOff')}
+        </Button>
+        <Button look="danger" denied={denied} disabled={wired || !usage.data} onClick={() => setOpen('delete')}>
+          {t('detail.delete')}
+        </Button>
+      </div>
+      {wired && !denied ? (
+        <p className="text-ink-2">
+          {t('detail.wired', { n: new Set(profiles.map((p) => p.instance_id)).size })}{' '}
+          <button type="button" className="text-accent underline hover:no-underline" onClick={() => setOpen('unwire')}>
+            {t('detail.unwire')}
+          </button>
+        </p>
+      ) : null}
+      <div aria-live="polite" className="empty:hidden">
+        {test.error || enable.error ? <Problem error={test.error ?? enable.error} /> : null}
+        {test.data ? (
+          <div>
+            <p className={`font-medium break-words ${test.data.ok ? 'text-ok' : 'text-danger'}`}>
+              {test.data.ok
+                ? t('detail.test.ok', { account: test.data.account?.label ?? c.name, ms: durationText(test.data.latency_ms) })
+                : t('detail.test.bad', { problem: test.data.problem?.message ?? '' })}
+            </p>
+            {test.data.problem?.hint ? <p className="break-words text-ink-2">{test.data.problem.hint}</p> : null}
+          </div>
+        ) : null}
+      </div>
+      {open === 'delete' ? <DeleteConnection connection={c} onClose={() => setOpen(null)} onDeleted={onGone} /> : null}
+      {open === 'unwire' ? <Unwire connection={c} profiles={profiles} onClose={() => setOpen(null)} /> : null}
+    </>
   )
 }

@@ -1,104 +1,134 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
-import { useState } from 'react'
-import type { Answer } from '../../api.ts'
+import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef } from 'react'
+import { type Answer, call } from '../../api.ts'
+import { useDenied } from '../../may.ts'
 import { connectionsQuery } from '../../queries.ts'
 import { Button } from '../../ui/button.tsx'
-import { Input, Select } from '../../ui/field.tsx'
-import { cellClass, rowClass, Table, Tile, Time } from '../../ui/parts.tsx'
+import { Tile, Time } from '../../ui/parts.tsx'
 import { ConnectionStatus } from '../../ui/pill.tsx'
 import { Card, Empty, PageHeader, Region } from '../../ui/region.tsx'
-import { type Key, t } from '../../words/index.ts'
+import { type Column, Rows, type Stop } from '../../ui/rows.tsx'
+import { toast } from '../../ui/toast.tsx'
+import { durationText, type Key, t } from '../../words/index.ts'
+import { Accounts } from './accounts.tsx'
+import { bySignIn } from './ask.ts'
 import { ReconnectBanners } from './banner.tsx'
 import { Detail } from './detail.tsx'
+import { Filters, STATUSES } from './filters.tsx'
 import { NewConnection } from './new.tsx'
+import { onHurry } from './popup.ts'
+import { Returned } from './returned.tsx'
 
-type Connection = Answer<'connections.get'>
-const STATUSES = ['reconnect', 'degraded', 'needs_scopes', 'misconfigured', 'unverified', 'active', 'disabled'] as const
+export type Listed = Answer<'connections.list'>['items'][number]
+
+const used = ({ usage }: Listed): string =>
+  usage.instances === 0
+    ? t('connections.unused')
+    : [t('connections.instances', { n: usage.instances }), usage.workflows > 0 ? t('connections.workflows', { n: usage.workflows }) : null]
+        .filter(Boolean)
+        .join(' · ')
+const COLUMNS: readonly Column<Listed>[] = [
+  {
+    id: 'status',
+    head: t('connections.col.status'),
+    width: '150px',
+    cell: (c) => <ConnectionStatus status={c.status} why={c.status_text} />,
+  },
+  {
+    id: 'account',
+    head: t('connections.col.account'),
+    width: 'minmax(0, 1fr)',
+    wideOnly: true,
+    cell: (c) => <span className="text-ink-2">{c.account?.label ?? '—'}</span>,
+  },
+  { id: 'used', head: t('connections.col.whereUsed'), width: 'minmax(0, 1fr)', cell: (c) => <span className="text-ink-2">{used(c)}</span> },
+  {
+    id: 'last',
+    head: t('connections.col.used'),
+    width: '140px',
+    cell: (c) => <span className="text-ink-2">{c.last_used_at ? <Time at={c.last_used_at} /> : t('connections.never')}</span>,
+  },
+]
+const NAME = {
+  head: t('connections.col.name'),
+  width: 'minmax(0, 1.4fr)',
+  cell: (c: Listed, stop: Stop) => <Name connection={c} stop={stop} />,
+}
 
 export function Connections() {
   const search = useSearch({ from: '/shell/connections' })
   const navigate = useNavigate({ from: '/connections' })
+  const queries = useQueryClient()
+  const denied = useDenied('project_contributor')
+  const input = useRef<HTMLInputElement>(null)
   const status = STATUSES.find((s) => s === search.status)
-  const list = useInfiniteQuery(connectionsQuery({ ...(search.q ? { q: search.q } : {}), ...(status ? { status } : {}) }))
-  const [text, setText] = useState(search.q ?? '')
-  const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true })
-  const items = list.data?.pages.flatMap((p) => p.items) ?? []
-  const filtered = search.q !== undefined || status !== undefined
+  const { q, provider } = search
+  const list = useInfiniteQuery(connectionsQuery({ ...(q ? { q } : {}), ...(status ? { status } : {}), ...(provider ? { provider } : {}) }))
+  const set = useCallback(
+    (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true }),
+    [navigate],
+  )
+  const items = useMemo(() => list.data?.pages.flatMap((p) => p.items) ?? [], [list.data])
+  const filters = { status: status && t(`status.${status}` as Key), connector: provider, name: q }
+  const filtered = Object.entries(filters).filter(([, value]) => value !== undefined)
+  useEffect(() => onHurry(() => void queries.invalidateQueries({ queryKey: ['connections'] })), [queries])
+
+  const test = useMutation({
+    mutationFn: (c: Listed) => call('connections.validate', { id: c.id }),
+    onSettled: () => queries.invalidateQueries({ queryKey: ['connections'] }),
+    onSuccess: (tested, c) =>
+      tested.ok
+        ? toast(t('detail.test.ok', { account: tested.account?.label ?? c.name, ms: durationText(tested.latency_ms) }))
+        : toast(t('detail.test.bad', { problem: tested.problem?.message ?? '' }), tested.problem?.hint ?? undefined),
+    onError: (error) => toast(error.message),
+  })
+  const open = (c: Listed) => set({ c: c.id, tab: undefined })
+  const keys: Readonly<Record<string, (c: Listed) => void>> = denied
+    ? {}
+    : {
+        n: () => set({ new: 'pick' }),
+        t: (c: Listed) => test.mutate(c),
+        r: (c: Listed) => set({ c: c.id, tab: bySignIn(c) ? undefined : 'credential' }),
+      }
   const add = (
-    <Button look="primary" onClick={() => set({ new: 'pick' })}>
+    <Button look="primary" denied={denied} onClick={() => set({ new: 'pick' })}>
       <Plus size={14} aria-hidden />
       {t('connections.new')}
     </Button>
   )
+  const onKey = (event: KeyboardEvent) => {
+    if (event.key !== '/' || /^(INPUT|TEXTAREA|SELECT)$/.test((event.target as HTMLElement).tagName)) return
+    event.preventDefault()
+    input.current?.focus()
+  }
   return (
-    <>
+    // biome-ignore lint/a11y/noStaticElementInteractions: "/" leads to the search from anywhere on the page
+    <div onKeyDown={onKey}>
       <PageHeader title={t('connections.title')} about={t('connections.about')} action={add} />
-      <ReconnectBanners connections={items} />
+      {denied ? <p className="mb-4 text-sm text-ink-2">{denied}</p> : null}
+      <Returned />
+      <ReconnectBanners />
+      <Accounts denied={denied} />
       <Card>
-        <search>
-          <form
-            className="flex flex-wrap items-center gap-2 border-b border-line p-3"
-            onSubmit={(e) => {
-              e.preventDefault()
-              set({ q: text.trim() || undefined })
-            }}
-          >
-            <Input
-              type="search"
-              aria-label={t('connections.search')}
-              placeholder={t('connections.search')}
-              className="max-w-64"
-              value={text}
-              onChange={(e) => {
-                setText(e.target.value)
-                if (e.target.value === '') set({ q: undefined })
-              }}
-            />
-            <Select
-              aria-label={t('connections.filter.status')}
-              className="max-w-44"
-              value={status ?? ''}
-              onChange={(e) => set({ status: e.target.value || undefined })}
-            >
-              <option value="">{t('connections.filter.all')}</option>
-              {STATUSES.map((s) => (
-                <option key={s} value={s}>
-                  {t(`status.${s}` as Key)}
-                </option>
-              ))}
-            </Select>
-            <p className="ms-auto text-xs text-ink-3">{list.data ? t('connections.count', { n: items.length }) : ''}</p>
-          </form>
-        </search>
+        <Filters filter={{ q, status, provider }} set={set} input={input} count={countText(items.length, list.hasNextPage)} />
         <Region query={list}>
           {() =>
             items.length > 0 ? (
-              <Table
+              <Rows
                 label={t('connections.title')}
-                head={[
-                  t('connections.col.name'),
-                  t('connections.col.status'),
-                  t('connections.col.environment'),
-                  t('connections.col.account'),
-                  t('connections.col.used'),
-                ]}
-              >
-                {items.map((c) => (
-                  <Row key={c.id} connection={c} open={() => set({ c: c.id, tab: undefined })} />
-                ))}
-              </Table>
-            ) : filtered ? (
-              <Empty title={t('connections.filtered')}>
-                <Button
-                  onClick={() => {
-                    setText('')
-                    set({ q: undefined, status: undefined })
-                  }}
-                >
-                  {t('action.clearFilters')}
-                </Button>
+                name={NAME}
+                columns={COLUMNS}
+                items={items}
+                idOf={(c) => c.id}
+                onOpen={open}
+                keys={keys}
+                more={{ has: list.hasNextPage, busy: list.isFetchingNextPage, load: list.fetchNextPage }}
+              />
+            ) : filtered.length > 0 ? (
+              <Empty title={t('connections.filtered', { filters: filtered.map(([k, v]) => `${k}:${v}`).join(' ') })}>
+                <Button onClick={() => set({ q: undefined, status: undefined, provider: undefined })}>{t('action.clearFilters')}</Button>
               </Empty>
             ) : (
               <Empty title={t('connections.empty.title')} text={t('connections.empty.text')}>
@@ -107,51 +137,38 @@ export function Connections() {
             )
           }
         </Region>
-        {list.hasNextPage ? (
-          <div className="border-t border-line p-3 text-center">
-            <Button onClick={() => void list.fetchNextPage()} busy={list.isFetchingNextPage}>
-              {t('action.more')}
-            </Button>
-          </div>
-        ) : null}
       </Card>
+      {items.length > 0 && !denied ? <p className="mt-2 hidden text-xs text-ink-3 lg:block">{t('connections.keys')}</p> : null}
       {search.new ? (
         <NewConnection step={search.new} onStep={(step) => set({ new: step })} onMade={(id) => set({ new: undefined, c: id })} />
       ) : null}
       {search.c ? (
         <Detail id={search.c} tab={search.tab} onTab={(tab) => set({ tab })} onClose={() => set({ c: undefined, tab: undefined })} />
       ) : null}
-    </>
+    </div>
   )
 }
 
-function Row({ connection: c, open }: { connection: Connection; open: () => void }) {
+const countText = (n: number, more: boolean): string => (n === 0 ? '' : t(more ? 'connections.countMore' : 'connections.count', { n }))
+
+function Name({ connection: c, stop }: { connection: Listed; stop: Stop }) {
   return (
-    <tr className={rowClass} onClick={open}>
-      <td className={cellClass}>
-        <span className="flex items-center gap-2.5">
-          <Tile name={c.provider} />
-          <span className="min-w-0">
-            <Link
-              to="/connections"
-              search={(before) => ({ ...before, q: before.q, status: before.status, new: undefined, c: c.id, tab: undefined })}
-              className="font-medium hover:underline"
-              onClick={(e) => e.stopPropagation()}
-            >
-              {c.name}
-            </Link>
-            <span className="block text-xs text-ink-3">{c.provider}</span>
-          </span>
+    <span className="flex items-center gap-2.5">
+      <Tile name={c.provider} />
+      <span className="min-w-0">
+        <Link
+          {...stop}
+          to="/connections"
+          search={(before) => ({ ...before, new: undefined, c: c.id, tab: undefined })}
+          replace
+          className="block truncate font-medium hover:underline"
+        >
+          {c.name}
+        </Link>
+        <span className="block truncate text-xs text-ink-3">
+          {c.environment === 'production' ? c.provider : `${c.provider} · ${c.environment}`}
         </span>
-      </td>
-      <td className={cellClass}>
-        <ConnectionStatus status={c.status} />
-      </td>
-      <td className={`${cellClass} text-ink-2`}>{c.environment}</td>
-      <td className={`${cellClass} max-w-56 truncate text-ink-2`}>{c.account?.label ?? ''}</td>
-      <td className={`${cellClass} whitespace-nowrap text-ink-2`}>
-        {c.last_used_at ? <Time at={c.last_used_at} /> : t('connections.never')}
-      </td>
-    </tr>
+      </span>
+    </span>
   )
 }

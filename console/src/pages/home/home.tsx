@@ -39,7 +39,7 @@ export function Home() {
   return (
     <>
       <PageHeader title={t('home.title')} about={t('home.about')} />
-      <ReconnectBanners connections={connections.data?.pages[0]?.items ?? []} />
+      <ReconnectBanners />
       <div className="flex flex-col gap-4">
         <Failures />
         {hidden ? null : (
