@@ -95,7 +95,7 @@ function AccountCard({ template, app, denied }: { template: Template; app: App; 
       <Region query={list} rows={1}>
         {() =>
           account ? (
-            <ul className="grid gap-x-6 px-4 py-1 sm:grid-cols-2">
+            <ul className="grid items-start gap-x-6 px-4 py-1 sm:grid-cols-2">
               {(template.sign_in?.services ?? []).map((s) => (
                 <ServiceRow key={s.slug} service={s} account={account} provider={template} denied={denied} />
               ))}
@@ -169,7 +169,10 @@ function ServiceRow({
           size="sm"
           denied={denied}
           ask={askAgain(account.id, [s.slug])}
-          onDone={() => toast(t('accounts.granted', { service: s.title }))}
+          inline
+          onDone={(_, whole) => {
+            if (whole) toast(t('accounts.granted', { service: s.title }))
+          }}
         />
       ) : google && !blocked ? (
         <Switch

@@ -60,6 +60,7 @@ function Banner({ connection: c, denied }: { connection: Dead; denied: string | 
           name={c.name}
           provider={c.provider}
           look="plain"
+          inline
           size="sm"
           denied={denied}
           ask={askAgain(c.id)}

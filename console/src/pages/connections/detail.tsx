@@ -113,6 +113,7 @@ function Acts({ connection: c, onGone, onTab }: { connection: Connection; onGone
             label={t('connections.reconnect')}
             provider={c.provider}
             look={c.status === 'reconnect' ? 'primary' : 'plain'}
+            inline
             denied={denied}
             ask={askAgain(c.id)}
             onDone={() => toast(t('signin.done', { name: c.name }))}

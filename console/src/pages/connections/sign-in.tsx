@@ -20,8 +20,11 @@ interface Props {
   disabled?: boolean
   /** A name for the button where several have the same words. */
   name?: string
+  /** The button stands among others in a line; what is said of it gets a line of its own. */
+  inline?: boolean
   ask: (wish: Wish) => Promise<Link>
-  onDone: (ended: Ended) => void
+  /** `whole`: everything that was asked for was given. */
+  onDone: (ended: Ended, whole: boolean) => void
 }
 
 /** A button that sends a person to the provider's page, and says how it went. */
@@ -32,7 +35,7 @@ export function SignIn(props: Props) {
   const elsewhere = address.data ? detour(address.data.redirect_uri) : null
   const { state } = flow
   return (
-    <div className="flex min-w-0 flex-col items-start gap-2">
+    <div className={props.inline ? 'contents' : 'flex min-w-0 flex-col items-start gap-2'}>
       <Button
         look={props.look ?? 'primary'}
         size={props.size ?? 'md'}
@@ -45,7 +48,10 @@ export function SignIn(props: Props) {
         {props.name ? <span className="sr-only">{props.name}</span> : null}
       </Button>
       {elsewhere && !props.denied ? <OriginGuard to={elsewhere} provider={provider} /> : null}
-      <div aria-live="polite" className="flex max-w-full flex-col items-start gap-2 text-sm empty:hidden">
+      <div
+        aria-live="polite"
+        className={`flex max-w-full min-w-0 flex-col items-start gap-2 text-sm empty:hidden ${props.inline ? 'order-last basis-full' : ''}`}
+      >
         {state.at === 'waiting' ? <Waiting flow={flow} state={state} provider={provider} redirectUri={address.data?.redirect_uri} /> : null}
         {state.at === 'failed' ? <Failed flow={flow} state={state} provider={provider} /> : null}
         {state.at === 'partial' ? <Partial flow={flow} state={state} provider={provider} /> : null}

@@ -25,7 +25,7 @@ export type State =
   /** It worked, but not for everything. */
   | { at: 'partial'; ended: Ended; missing: string[]; renewable: boolean }
 
-export function useSignIn(props: { ask: (wish: Wish) => Promise<Link>; onDone: (ended: Ended) => void }) {
+export function useSignIn(props: { ask: (wish: Wish) => Promise<Link>; onDone: (ended: Ended, whole: boolean) => void }) {
   const queries = useQueryClient()
   const opened = useRef<Window | null>(null)
   const [under, setUnder] = useState<{ link: Link; blocked: boolean; wish: Wish } | null>(null)
@@ -80,7 +80,7 @@ export function useSignIn(props: { ask: (wish: Wish) => Promise<Link>; onDone: (
       const renewable = made?.oauth?.renewable ?? true
       if (missing.length === 0 && renewable) {
         setState({ at: 'idle' })
-        done.current(ended)
+        done.current(ended, true)
       } else setState({ at: 'partial', ended, missing, renewable })
     },
     [queries],
@@ -124,7 +124,7 @@ export function useSignIn(props: { ask: (wish: Wish) => Promise<Link>; onDone: (
     },
     accept: (it: Ended) => {
       setState({ at: 'idle' })
-      props.onDone(it)
+      props.onDone(it, false)
     },
   }
 }
