@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
-import { appendAudit, createAccess, removeSetupLink, setupTokenIsRight, writeOwnerPat, writeSetupLink } from './access/index.ts'
-import { createDb, openPool } from './base/db.ts'
+import { type Act, appendAudit, createAccess, removeSetupLink, setupTokenIsRight, writeOwnerPat, writeSetupLink } from './access/index.ts'
+import { createDb, openPool, type Scope, type Tx } from './base/db.ts'
 import { createEgress } from './base/egress.ts'
 import { openHastenedPool } from './base/postgres-pool.ts'
 import { newId } from './base/ids.ts'
@@ -19,9 +19,10 @@ import { loadShelf } from './connectors/load.ts'
 import { seedDemo } from './demo.ts'
 import { createHttp, type Readiness } from './faces/http.ts'
 import { createListener, shownHost } from './listener.ts'
-import { createInvoke, createSignIn, forgetOldAnswers, operations, type Rooms, standsBy } from './operations/index.ts'
+import { bearerOf, createInvoke, createSignIn, forgetOldAnswers, operations, type Rooms, standsBy } from './operations/index.ts'
 import { createRuns, ENGINE_POOL, type Times } from './runs/index.ts'
 import { createTools } from './tools/index.ts'
+import { createTriggers, type Limit } from './triggers/index.ts'
 import { createVault } from './vault/index.ts'
 
 /** Connections of our own to the database: enough to keep two cores busy, few enough for a small server. */
@@ -42,6 +43,8 @@ export interface Deps {
   lookEveryMs?: number
   /** Shorter leases and rounds, for whoever cannot wait. */
   times?: Partial<Times>
+  /** Of inbound webhooks, for each subscription. */
+  rate?: Limit
   /** One line for whoever watches the start. */
   say?: (line: string) => void
 }
@@ -125,6 +128,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     })
     const owner = executorId(config.dataDir)
     const publicUrl = () => config.publicUrl ?? `http://${shownHost(config.host)}:${ownPort}`
+    const audit = async (tx: Tx, scope: Scope, act: Act) => void appendAudit(tx, scope, new Date(now()), act)
     const epoch = createEpoch({ db, dataDir: config.dataDir, ownPostgres: config.databaseUrl === null, now })
     const connections = createConnections({
       db,
@@ -138,7 +142,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       owner,
       eventsTo: config.eventsTo,
       stands: standsBy(access),
-      audit: async (tx, scope, act) => void appendAudit(tx, scope, new Date(now()), act),
+      audit,
       trouble: (error) => log.warn({ problem: (error as Error).message }, 'looking after connections met trouble'),
       now,
       random,
@@ -163,13 +167,27 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       ...fault,
       ...(deps.times ? { times: deps.times } : {}),
     })
+    const triggers = createTriggers({
+      db,
+      vault: vault.verifying,
+      runs,
+      audit,
+      bearer: bearerOf(access),
+      publicUrl,
+      now,
+      trouble: (error) => log.warn({ problem: (error as Error).message }, 'inbound webhooks met trouble'),
+      lookEveryMs: deps.lookEveryMs,
+      rate: deps.rate,
+      ...fault,
+    })
     undo.push(
       () => access.close(),
+      () => triggers.close(),
       () => connections.close(),
       () => tools.close(),
     )
 
-    const rooms: Rooms = { access, connections, bindings, tools, runs, vault: vault.keeping, db }
+    const rooms: Rooms = { access, connections, bindings, tools, runs, triggers, vault: vault.keeping, db }
     const invoke = createInvoke(rooms, { now })
     const readiness = async (): Promise<Readiness> => {
       const state = vault.keeping.state()
@@ -190,6 +208,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       operations,
       invoke,
       signIn: createSignIn(rooms),
+      ingress: triggers.ingress,
       secure: config.publicUrl?.startsWith('https:') ?? false,
       trustedProxies: config.trustedProxies,
       publicUrl,
@@ -213,6 +232,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     await runs.launch()
     engineUp = true
     await connections.oauth.begin()
+    triggers.begin()
 
     const tidying = setInterval(
       () =>

@@ -7,6 +7,8 @@ export const FAULTS = {
   INVALID_INPUT: { http: 400, exit: 2, retry: false },
   UNAUTHENTICATED: { http: 401, exit: 3, retry: false },
   TOKEN_EXPIRED: { http: 401, exit: 3, retry: false },
+  BAD_SIGNATURE: { http: 401, exit: 3, retry: false },
+  STALE_SIGNATURE: { http: 401, exit: 3, retry: false },
   FORBIDDEN: { http: 403, exit: 3, retry: false },
   NOT_FOUND: { http: 404, exit: 4, retry: false },
   METHOD_NOT_ALLOWED: { http: 405, exit: 2, retry: false },

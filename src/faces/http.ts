@@ -6,11 +6,12 @@ import { FAULTS, Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { parseJson } from '../base/json.ts'
 import type { Logger } from '../base/log.ts'
-import type { AnyOperation, Invoke, SignIn } from '../operations/index.ts'
+import type { AnyOperation, Ingress, Invoke, SignIn } from '../operations/index.ts'
 import { createCallers } from './callers.ts'
 import { clientAddress } from './client-address.ts'
 import { openApi } from './openapi.ts'
 import { docsPage } from './docs.ts'
+import { hooks } from './hooks.ts'
 import { instanceMcp } from './instance-mcp.ts'
 import { serveMcp } from './mcp.ts'
 import { platformMcp } from './platform-mcp.ts'
@@ -35,6 +36,7 @@ export function createHttp(deps: {
   invoke: Invoke
   access: Pick<Access, 'authenticate' | 'authenticateSession'>
   signIn: SignIn
+  ingress: Ingress
   /** Whether people reach us over TLS, so that cookies may say so. */
   secure: boolean
   /** Addresses of proxies in front, which are believed about their clients. */
@@ -97,6 +99,13 @@ export function createHttp(deps: {
   })
 
   serveStream(app, { ...deps, callerOf: callers.byEither, ipOf, requestIdOf: (c) => c.get('requestId') })
+  hooks(app, deps.ingress, {
+    mustBeUp,
+    mayRead: refuseUnread,
+    read: readCapped,
+    requestIdOf: (c) => c.get('requestId'),
+    addressOf: ipOf,
+  })
 
   for (const op of deps.operations) {
     const [method, path] = op.http.split(' ') as [string, string]
@@ -109,8 +118,7 @@ export function createHttp(deps: {
     )
     app.on(method, route, async (c) => {
       const requestId = c.get('requestId')
-      if (!deps.up())
-        fail('DEPENDENCY_UNAVAILABLE', 'the runtime is still starting', { hint: 'Try again in a moment; GET /readyz says when.' })
+      mustBeUp()
       const ip = ipOf(c)
       const browser = callers.browser(c, ip, requestId)
       const caller = await callers.callerOf(op, c.req.raw, ip)
@@ -157,6 +165,11 @@ export function createHttp(deps: {
     return show(new Fault('INTERNAL', 'something went wrong here', { hint: 'The log line with this request id says more.' }), requestId)
   })
 
+  function mustBeUp(): void {
+    if (!deps.up())
+      fail('DEPENDENCY_UNAVAILABLE', 'the runtime is still starting', { hint: 'Try again in a moment; GET /readyz says when.' })
+  }
+
   return app
 }
 
@@ -177,10 +190,15 @@ function show(fault: Fault, requestId: string): Response {
   return new Response(JSON.stringify(body), { status: FAULTS[fault.code].http, headers })
 }
 
-async function readBody(request: Request): Promise<Record<string, unknown>> {
+/** By what the headers say alone. */
+function refuseUnread(request: Request): void {
   if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) tooLarge()
   const encoding = request.headers.get('content-encoding')
   if (encoding && encoding !== 'identity') fail('UNSUPPORTED_MEDIA_TYPE', 'compressed bodies are not taken')
+}
+
+async function readBody(request: Request): Promise<Record<string, unknown>> {
+  refuseUnread(request)
   const bytes = await readCapped(request)
   if (bytes.length === 0) return {}
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()

@@ -14,12 +14,15 @@ import * as signIns from './sign-ins.ts'
 import { templates } from './templates.ts'
 import * as tools from './tools.ts'
 import * as vault from './vault.ts'
+import * as webhooks from './webhooks.ts'
 import * as wiring from './wiring.ts'
 import * as workflows from './workflows.ts'
 
 export { forgetOldAnswers } from './rows.ts'
 export { createSignIn, type Ending, type Invitation, type SignIn, standsBy } from './sign-in.ts'
 export { type AnyOperation, type Asked, type Browser, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
+export type { Ingress } from '../triggers/index.ts'
+export { bearerOf } from './webhooks.ts'
 
 const all = [
   access.me,
@@ -97,6 +100,13 @@ const all = [
   runs.context,
   runs.retry,
   runs.resolveStep,
+  webhooks.list,
+  webhooks.create,
+  webhooks.get,
+  webhooks.update,
+  webhooks.remove,
+  webhooks.rotateSecret,
+  webhooks.deliveries,
   vault.status,
   vault.rotate,
   vault.rewrap,

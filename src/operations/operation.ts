@@ -8,6 +8,7 @@ import type { Bindings } from '../bindings/index.ts'
 import type { Connections } from '../connections/index.ts'
 import type { Runs } from '../runs/index.ts'
 import type { Tools } from '../tools/index.ts'
+import type { Triggers } from '../triggers/index.ts'
 import type { Keeping } from '../vault/index.ts'
 import { rows } from './rows.ts'
 
@@ -17,6 +18,7 @@ export interface Rooms {
   bindings: Bindings
   tools: Tools
   runs: Runs
+  triggers: Triggers
   vault: Keeping
   db: Db
 }

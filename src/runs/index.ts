@@ -158,6 +158,8 @@ export function createRuns(deps: {
     workflows,
     marks,
     startedByPeople,
+    /** For what becomes part of an input later. `where` begins the path. Faults: SECRET_IN_GRAPH. */
+    refuseSecrets: (scope: Scope, value: unknown, where: string) => refuseSecrets(deps.findStored, scope, value, where),
 
     /** Everything that can refuse comes first; then the run, its first event, and whatever the caller adds, in one transaction. */
     async start(scope: Scope, input: StartInput): Promise<Change<Started>> {

@@ -1,6 +1,6 @@
 /**
- * The strong room's door. Two hatches: *lending* is handed to connections, *keeping* to the operations. What is behind it is
- * the only plaintext in the building.
+ * The strong room's door. Three hatches: *lending* is handed to connections, *keeping* to the operations, *verifying* to triggers. What is
+ * behind it is the only plaintext in the building.
  */
 import type { Db, Tx } from '../base/db.ts'
 import type { Egress } from '../base/egress.ts'
@@ -21,6 +21,7 @@ import { createSealed, type FieldFacts, type Owned } from './sealed.ts'
 import { conceal, type Secret } from './secret.ts'
 import { createSend } from './send.ts'
 import { signWebhook } from './sign.ts'
+import { createVerify } from './verify.ts'
 
 export type { Discovered } from './discover.ts'
 export type { Judgement, Refusal, RefusalRow } from './judge.ts'
@@ -34,6 +35,7 @@ export { newRootKeyText, type RootKeySource } from './root.ts'
 export type { VaultState, VaultStatus } from './room.ts'
 export type { FieldFacts, Owned as CredentialRef } from './sealed.ts'
 export { conceal, Secret, secretField } from './secret.ts'
+export type { ClaimedSignature, SigningKey, Verifying } from './verify.ts'
 
 /** The field in which the answer of a token endpoint waits to be read. */
 const ANSWER = 'answer'
@@ -161,6 +163,7 @@ export function createVault(deps: {
   return {
     lending,
     keeping,
+    verifying: createVerify({ room, sealed, put: (tx, at, fields) => sealWhole(tx, at, fields, null) }),
     check: room.check,
     /** For the graph guard: whether a text holds a secret stored in the workspace. */
     async findStored(workspace: string): Promise<Matcher> {

@@ -89,6 +89,7 @@ export function openCli(): Cli {
     operations,
     invoke,
     signIn,
+    ingress: { take: nobody, handshake: nobody },
     secure: false,
     trustedProxies: [],
     publicUrl: () => 'http://127.0.0.1',

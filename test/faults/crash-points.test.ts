@@ -85,7 +85,7 @@ describe('fault points', () => {
     const named = (text: string, pattern: RegExp) => new Set([...text.matchAll(pattern)].map((m) => m[1] as string))
     const src = read(join(import.meta.dirname, '../../src'))
     const points = named(src, /fault\?\.\('([\w.]+)'/g)
-    const used = named(read(import.meta.dirname), /'((?:connections|runs|vault)\.[a-z]+\.[a-z]+_[a-z_]+)'/g)
+    const used = named(read(import.meta.dirname), /'((?:connections|runs|triggers|vault)\.[a-z]+\.[a-z]+_[a-z_]+)'/g)
     expect(points.size).toBeGreaterThanOrEqual(13)
     expect([...used].sort()).toEqual([...points].sort())
   })

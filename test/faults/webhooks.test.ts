@@ -1,0 +1,124 @@
+/** A process dies while it takes a delivery: before the commit there is no run, after it there is one, and the sender's next try tells which. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newRootKeyText } from '../../src/vault/index.ts'
+import { SENDERS, type Sender } from '../fakes/senders.ts'
+import { runtime, type TestRuntime, until } from '../harness.ts'
+import { delivery, hooked, knock } from '../walks/knocks.ts'
+import { auditVerifies, books, publish, query, type Step, withFaults } from './kit.ts'
+import { startUpstream, type Upstream } from './upstream.ts'
+
+let upstream: Upstream
+beforeAll(async () => {
+  upstream = await startUpstream()
+})
+afterAll(() => upstream.close())
+
+const STEPS: Step[] = [
+  { id: 'read', method: 'GET' },
+  { id: 'write', method: 'POST', after: ['read'] },
+]
+const sender = (name: string) => SENDERS.find((s) => s.scheme === name) as Sender
+const runs = async (ar: TestRuntime) => (await books(ar.connection)).runs
+const finished = (ar: TestRuntime, n: number) =>
+  until(async () => {
+    const found = await runs(ar)
+    return found.length === n && found.every((r) => r.status === 'completed') ? found : null
+  }, `${n} runs to end`)
+
+describe.each([
+  ['triggers.delivery.before_commit', 0],
+  ['triggers.delivery.after_commit', 1],
+  ['runs.start.before_engine', 1],
+] as const)('killed at %s', (point, there) => {
+  it.each(['agentruntime', 'stripe'])(
+    '[webhooks.durable] %s: one run after the next try, whichever side of the commit it was',
+    async (name) => {
+      upstream.calls.length = 0
+      await using first = await runtime(withFaults(upstream, [{ point, pass: 1, act: 'kill' }]))
+      const workflow = await publish(first, upstream, STEPS)
+      const hook = await hooked(first, workflow, sender(name))
+      const it = delivery(hook, { n: 'x' })
+      const answer = await knock(first, hook.path, it).catch(() => null)
+      // An engine is told while the answer is on its way already: that one may have arrived.
+      if (point !== 'runs.start.before_engine') expect(answer).toBeNull()
+      expect(await first.exited).toMatchObject({ signal: 'SIGKILL' })
+      expect(await runs(first)).toHaveLength(there)
+      const ledger = () => query<{ run_id: string }>(first.connection, "select run_id from webhook_deliveries where outcome = 'accepted'")
+      expect(await ledger()).toHaveLength(there) // run and ledger are written together or not at all
+
+      const second = await first.again(withFaults(upstream, []))
+      try {
+        const again = delivery(hook, { id: it.id, body: it.body })
+        const taken = await knock(second, hook.path, again)
+        expect(taken.status).toBe(there === 1 ? 200 : 202)
+        const [run] = await finished(second, 1)
+        expect(taken.body.run_id).toBe(run?.id)
+        if (answer?.body) expect(answer.body.run_id).toBe(run?.id)
+        expect(await ledger()).toEqual([{ run_id: run?.id }])
+        // Each step called its upstream once.
+        expect(upstream.calls.map((c) => c.path).sort()).toEqual(['/x/read', '/x/write'])
+        await auditVerifies(second)
+        const started = await query(second.connection, "select 1 from audit_entries where action = 'run.started'")
+        expect(started).toHaveLength(1)
+      } finally {
+        await second.stop()
+      }
+    },
+  )
+})
+
+it('[webhooks.durable] a fault on the way leaves nothing, and fifty at once with a kill among them are one run', async () => {
+  upstream.calls.length = 0
+  await using first = await runtime(
+    withFaults(upstream, [
+      { point: 'triggers.delivery.before_commit', pass: 1, act: 'throw' },
+      { point: 'triggers.delivery.after_commit', pass: 1, act: 'kill' },
+    ]),
+  )
+  const workflow = await publish(first, upstream, STEPS)
+  const hook = await hooked(first, workflow, sender('github'))
+  const it = delivery(hook, { n: 'x' })
+  const broken = await knock(first, hook.path, it)
+  expect(broken).toMatchObject({ status: 500, body: { code: 'INTERNAL' } })
+  expect(await runs(first)).toEqual([])
+  const tries = await Promise.all(Array.from({ length: 50 }, () => knock(first, hook.path, it).catch(() => null)))
+  expect(await first.exited).toMatchObject({ signal: 'SIGKILL' })
+  const second = await first.again(withFaults(upstream, []))
+  try {
+    const later = await Promise.all(Array.from({ length: 20 }, () => knock(second, hook.path, it)))
+    expect(later.map((a) => a.status)).toEqual(Array.from({ length: 20 }, () => 200))
+    const [run] = await finished(second, 1)
+    for (const answer of [...tries, ...later]) if (answer) expect(answer.body.run_id).toBe(run?.id)
+    expect(upstream.calls.map((c) => c.path).sort()).toEqual(['/x/read', '/x/write'])
+    await auditVerifies(second)
+  } finally {
+    await second.stop()
+  }
+})
+
+it('[webhooks.durable] while the vault is sealed or the database away a sender is asked to try again', async () => {
+  await using first = await runtime(withFaults(upstream, []))
+  const workflow = await publish(first, upstream, [{ id: 'read', method: 'GET' }])
+  const hook = await hooked(first, workflow, sender('github'))
+  await first.stop()
+  const file = join(first.home, 'other.key')
+  writeFileSync(file, `${newRootKeyText()}\n`, { mode: 0o600 })
+  const sealed = await first.again(withFaults(upstream, [], undefined, { flags: ['--root-key-file', file] }))
+  const it = delivery(hook, { n: 'x' })
+  try {
+    for (const path of [hook.path, '/v1/inbound-webhooks/hook_nobody'])
+      expect(await knock(sealed, path, it)).toMatchObject({ status: 503, body: { code: 'VAULT_SEALED' } })
+    expect(await runs(first)).toEqual([])
+  } finally {
+    await sealed.stop()
+  }
+  const second = await first.again(withFaults(upstream, []))
+  try {
+    expect((await knock(second, hook.path, it)).status).toBe(202)
+    await finished(second, 1)
+  } finally {
+    await second.stop()
+  }
+})
