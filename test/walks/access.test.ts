@@ -259,6 +259,7 @@ describe('the audit chain', () => {
       'run.commanded',
       'owner.set_up',
       'pat.created',
+      'webhook.created',
       'oauth_app.changed',
       'connection.sign_in_offered',
       'oauth_app.changed',

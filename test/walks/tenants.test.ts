@@ -36,6 +36,7 @@ const BODIES: Record<string, object> = {
   'workflows.update': { name: 'taken over' },
   'runs.command': { command: 'start' },
   'runs.resolve_step': { outcome: 'done' },
+  'webhooks.update': { name: 'taken over' },
   'google.services': { services: ['gmail', 'google-drive'] },
   'oauth_apps.put': {
     provider: 'oauth2',
@@ -52,6 +53,9 @@ const SERVED: Record<string, object> = {
   'oauth_apps.get': { client_id: 'client-of-bo' },
   'oauth_apps.put': { client_id: 'taken-over' },
   'oauth_apps.delete': { deleted: true },
+  'webhooks.update': { name: 'taken over' },
+  'webhooks.rotate_secret': { signing_secret: expect.stringMatching(/^ar_whsec_/) },
+  'webhooks.delete': { deleted: true },
   'google.services': { services: ['gmail'], authorization_url: link.authorization_url },
 }
 /** What a person alone may ask belongs to that person and to no tenant. */
@@ -63,13 +67,14 @@ const OF_ACCOUNTS = /\/reconnect$|\/accounts\//
 
 /** The paths of a route with the ids of `them`; where it takes two ids, also with only the second of theirs. */
 function paths(http: string, them: Belongings, me: Belongings): string[] {
-  const kind = /\/v1\/(?:mcp\/)?(\w+)\//.exec(http)?.[1] as string
+  const kind = /\/v1\/(?:mcp\/)?([\w-]+)\//.exec(http)?.[1] as string
   const first = (of: Belongings) =>
     ({
       connections: OF_ACCOUNTS.test(http) ? of.account : of.connection,
       instances: of.instance,
       workflows: of.workflow,
       pats: of.pat,
+      'inbound-webhooks': of.hook,
       oauth: of.attempt,
     })[kind]
   const fill = (a: Belongings, b: Belongings) =>
@@ -140,6 +145,7 @@ describe('another tenant', () => {
       ['/v1/mcp/instances', mine.instance],
       ['/v1/workflows', mine.workflow],
       ['/v1/runs', mine.run],
+      ['/v1/inbound-webhooks', mine.hook],
     ] as const) {
       const { items } = await rt.ok('GET', path)
       expect(items.map((i: { id?: string; run_id?: string }) => i.id ?? i.run_id)).toEqual([own])

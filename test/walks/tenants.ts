@@ -76,6 +76,7 @@ export async function belongings(rt: TestRuntime, google: Provider, person: stri
   ])
   const run = await rt.ok('POST', `/v1/workflows/${workflow}/command`, { command: 'start', params: { note: 'mine' } })
   const pat = await rt.mint({ display_name: 'Mine', scopes: ['connection:read'] })
+  const hook = await rt.ok('POST', '/v1/inbound-webhooks', { workflow_id: workflow, name: 'Mine' })
   const app = `app-of-${person}`
   await rt.ok('PUT', `/v1/oauth-apps/${app}`, { ...APP, client_id: `client-of-${person}` })
   const offered = await rt.ok('POST', `/v1/connections/oauth/${app}/authorize`, {})
@@ -90,6 +91,7 @@ export async function belongings(rt: TestRuntime, google: Provider, person: stri
     workflow,
     run: run.run_id as string,
     pat: pat.id as string,
+    hook: hook.subscription.id as string,
     app,
     /** A connection behind which a person has signed in, and the attempt that made it. */
     account: signedIn.connection,
