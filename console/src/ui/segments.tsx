@@ -10,7 +10,11 @@ export function Segments<T extends string>(props: {
 }) {
   const name = useId()
   return (
-    <div role="radiogroup" aria-label={props.label} className="inline-flex h-7 overflow-hidden rounded-md border border-line-strong bg-surface">
+    <div
+      role="radiogroup"
+      aria-label={props.label}
+      className="inline-flex h-7 overflow-hidden rounded-md border border-line-strong bg-surface"
+    >
       {props.options.map(({ id, label }) => (
         <label
           key={id}

@@ -4,11 +4,12 @@ import { connections } from './connections.ts'
 import { home } from './home.ts'
 import { mcp } from './mcp.ts'
 import { runs } from './runs.ts'
+import { schema } from './schema.ts'
 import { settings } from './settings.ts'
 import { sign } from './sign.ts'
 import { workflows } from './workflows.ts'
 
-const catalogue = { ...common, ...connections, ...home, ...mcp, ...runs, ...settings, ...sign, ...workflows }
+const catalogue = { ...common, ...connections, ...home, ...mcp, ...runs, ...schema, ...settings, ...sign, ...workflows }
 export type Key = keyof typeof catalogue
 /** For names that come from the server: whether there are words for them. */
 export const isKey = (name: string): boolean => Object.hasOwn(catalogue, name)

@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Link } from '@tanstack/react-router'
-import { connectionsQuery, homeQuery, instancesQuery, runsQuery, workflowsQuery } from '../../queries.ts'
+import { homeQuery, instancesQuery, runsQuery, workflowsQuery } from '../../queries.ts'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { Time } from '../../ui/parts.tsx'
 import { RunStatus } from '../../ui/pill.tsx'
@@ -21,7 +21,6 @@ const HIDDEN = 'first-steps-hidden'
 export function Home() {
   const instances = useQuery(instancesQuery)
   const workflows = useQuery(workflowsQuery)
-  const connections = useInfiniteQuery(connectionsQuery({}))
   const runs = useInfiniteQuery(runsQuery({}))
   const demo = instances.data?.items.find((i) => i.server === DEMO_SERVER)
   const workflow = workflows.data?.items.at(-1)

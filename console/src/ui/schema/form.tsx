@@ -28,14 +28,30 @@ function wanted(schema: Schema, kind: string, nullable: boolean): string {
   const least = schema.minimum ?? schema.exclusiveMinimum
   const most = schema.maximum ?? schema.exclusiveMaximum
   const far = (n: number | undefined) => n === undefined || Math.abs(n) >= Number.MAX_SAFE_INTEGER
-  const range = far(least) ? (far(most) ? null : t('schema.upTo', { most: most as number })) : far(most) ? t('schema.from', { least: least as number }) : t('schema.range', { least: least as number, most: most as number })
+  const range = far(least)
+    ? far(most)
+      ? null
+      : t('schema.upTo', { most: most as number })
+    : far(most)
+      ? t('schema.from', { least: least as number })
+      : t('schema.range', { least: least as number, most: most as number })
   const of = typeof schema.type === 'string' && (kind === 'json' || kind === 'choice') ? schema.type : kind
-  return [schema.format ?? of, range, schema.default === undefined ? null : t('schema.default', { value: JSON.stringify(schema.default) }), nullable ? t('schema.nullable') : null]
+  return [
+    schema.format ?? of,
+    range,
+    schema.default === undefined ? null : t('schema.default', { value: JSON.stringify(schema.default) }),
+    nullable ? t('schema.nullable') : null,
+  ]
     .filter(Boolean)
     .join(' · ')
 }
 
-export function SchemaForm(props: Omit<Place, 'name' | 'path' | 'required' | 'root' | 'value' | 'onChange'> & { value: Record<string, unknown>; onChange: (value: Record<string, unknown>) => void }) {
+export function SchemaForm(
+  props: Omit<Place, 'name' | 'path' | 'required' | 'root' | 'value' | 'onChange'> & {
+    value: Record<string, unknown>
+    onChange: (value: Record<string, unknown>) => void
+  },
+) {
   const { properties = {}, required = [] } = props.schema
   const names = Object.keys(properties)
   return (
@@ -46,12 +62,14 @@ export function SchemaForm(props: Omit<Place, 'name' | 'path' | 'required' | 'ro
   )
 }
 
-function Members(props: Pick<Place, 'root' | 'path' | 'problems' | 'disabled'> & {
-  properties: Record<string, Schema>
-  required: readonly string[]
-  value: Record<string, unknown>
-  onChange: (value: Record<string, unknown>) => void
-}) {
+function Members(
+  props: Pick<Place, 'root' | 'path' | 'problems' | 'disabled'> & {
+    properties: Record<string, Schema>
+    required: readonly string[]
+    value: Record<string, unknown>
+    onChange: (value: Record<string, unknown>) => void
+  },
+) {
   const { properties, required, value, path } = props
   // What has to be filled in comes first.
   const names = Object.keys(properties).sort((a, b) => Number(required.includes(b)) - Number(required.includes(a)))
@@ -96,7 +114,14 @@ function SchemaField(place: Place) {
   if (shape.kind === 'string')
     return field((ids) =>
       (at.maxLength ?? 0) > 1000 && at.format === undefined ? (
-        <TextArea {...ids} name={path} rows={3} disabled={disabled} value={typeof value === 'string' ? value : ''} onChange={(e) => onChange(emptied(e.target.value, required))} />
+        <TextArea
+          {...ids}
+          name={path}
+          rows={3}
+          disabled={disabled}
+          value={typeof value === 'string' ? value : ''}
+          onChange={(e) => onChange(emptied(e.target.value, required))}
+        />
       ) : (
         <Input
           {...ids}
@@ -113,7 +138,15 @@ function SchemaField(place: Place) {
     )
   if (shape.kind === 'number' || shape.kind === 'integer')
     return field((ids) => (
-      <NumberText {...ids} name={path} value={value} whole={shape.kind === 'integer'} fallback={at.default} disabled={disabled} onChange={onChange} />
+      <NumberText
+        {...ids}
+        name={path}
+        value={value}
+        whole={shape.kind === 'integer'}
+        fallback={at.default}
+        disabled={disabled}
+        onChange={onChange}
+      />
     ))
   if (shape.kind === 'boolean')
     return (
@@ -135,7 +168,9 @@ function SchemaField(place: Place) {
         value={value === undefined ? '' : JSON.stringify(value)}
         onChange={(e) => onChange(e.target.value === '' ? undefined : JSON.parse(e.target.value))}
       >
-        {required && value !== undefined ? null : <option value="">{at.default === undefined ? t('schema.unset') : t('schema.default', { value: String(at.default) })}</option>}
+        {required && value !== undefined ? null : (
+          <option value="">{at.default === undefined ? t('schema.unset') : t('schema.default', { value: String(at.default) })}</option>
+        )}
         {shape.nullable && !at.enum?.includes(null) ? <option value="null">{t('schema.none')}</option> : null}
         {(at.enum ?? []).map((it) => (
           <option key={JSON.stringify(it)} value={JSON.stringify(it)}>
@@ -166,7 +201,13 @@ function Group(place: Place & { options: readonly Schema[]; kind: string; option
   const { schema, root, path, value, disabled, onChange, kind, options, label } = place
   if (value === undefined || value === null)
     return (
-      <Button size="sm" disabled={disabled} onClick={() => onChange(beginning({ ...schema, type: kind === 'union' ? undefined : kind } as Schema, root) ?? (kind === 'array' ? [] : {}))}>
+      <Button
+        size="sm"
+        disabled={disabled}
+        onClick={() =>
+          onChange(beginning({ ...schema, type: kind === 'union' ? undefined : kind } as Schema, root) ?? (kind === 'array' ? [] : {}))
+        }
+      >
         <Plus size={14} aria-hidden />
         {t('schema.add', { what: label })}
       </Button>
@@ -231,13 +272,21 @@ function Group(place: Place & { options: readonly Schema[]; kind: string; option
                 onChange={(next) => onChange(value.map((it, n) => (n === i ? next : it)))}
               />
             </div>
-            <IconButton label={t('schema.remove', { what: t('schema.item', { n: i + 1 }) })} disabled={disabled} onClick={() => onChange(value.filter((_, n) => n !== i))}>
+            <IconButton
+              label={t('schema.remove', { what: t('schema.item', { n: i + 1 }) })}
+              disabled={disabled}
+              onClick={() => onChange(value.filter((_, n) => n !== i))}
+            >
               <X size={14} aria-hidden />
             </IconButton>
           </div>
         ))}
         <div className="flex gap-2">
-          <Button size="sm" disabled={disabled || value.length >= (schema.maxItems ?? Number.POSITIVE_INFINITY)} onClick={() => onChange([...value, beginning(schema.items as Schema, root)])}>
+          <Button
+            size="sm"
+            disabled={disabled || value.length >= (schema.maxItems ?? Number.POSITIVE_INFINITY)}
+            onClick={() => onChange([...value, beginning(schema.items as Schema, root)])}
+          >
             <Plus size={14} aria-hidden />
             {t('schema.addItem')}
           </Button>
@@ -249,7 +298,14 @@ function Group(place: Place & { options: readonly Schema[]; kind: string; option
   return <JsonPlace name={path} value={value} disabled={disabled} onChange={onChange} />
 }
 
-function NumberText(props: { name: string; value: unknown; whole: boolean; fallback: unknown; disabled: boolean; onChange: (value: unknown) => void }) {
+function NumberText(props: {
+  name: string
+  value: unknown
+  whole: boolean
+  fallback: unknown
+  disabled: boolean
+  onChange: (value: unknown) => void
+}) {
   const { name, value, whole, fallback, disabled, onChange, ...ids } = props
   const [text, setText] = useState(value === undefined || value === null ? '' : String(value))
   const shown = text !== '' && Number(text) === value ? text : value === undefined || value === null ? text : String(value)
@@ -272,7 +328,18 @@ function NumberText(props: { name: string; value: unknown; whole: boolean; fallb
   )
 }
 
-function JsonPlace({ name, value, disabled, onChange, ...ids }: { name: string; value: unknown; disabled: boolean; onChange: (value: unknown) => void }) {
+function JsonPlace({
+  name,
+  value,
+  disabled,
+  onChange,
+  ...ids
+}: {
+  name: string
+  value: unknown
+  disabled: boolean
+  onChange: (value: unknown) => void
+}) {
   const [text, setText] = useState(() => (value === undefined ? '' : JSON.stringify(value, null, 2)))
   const [bad, setBad] = useState(false)
   return (

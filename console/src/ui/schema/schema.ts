@@ -102,8 +102,7 @@ export function beginning(schema: Schema, root: Schema): unknown {
   if (kind === 'choice') return at.enum?.[0]
   if (kind === 'union') return beginning(options[0] as Schema, root)
   if (kind === 'array') return Array.from({ length: at.minItems ?? 0 }, () => beginning(at.items as Schema, root))
-  if (kind === 'object')
-    return Object.fromEntries((at.required ?? []).map((name) => [name, beginning(at.properties?.[name] ?? {}, root)]))
+  if (kind === 'object') return Object.fromEntries((at.required ?? []).map((name) => [name, beginning(at.properties?.[name] ?? {}, root)]))
   return kind === 'string' ? '' : kind === 'boolean' ? false : kind === 'json' ? (at.type === 'array' ? [] : {}) : undefined
 }
 
