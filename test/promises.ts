@@ -250,6 +250,9 @@ export const PROMISES = {
   'stream.limits': 'A stream needs a token in its header, and one caller has few at a time.',
   'stream.ends': 'Open streams do not hold up the end of a process.',
 
+  'console.tokens': 'A token is shown once, says when it was used last, and ends when it is revoked.',
+  'console.webhook': 'A webhook shows its secret once, waits for the first request, and shows what came.',
+  'console.password': 'A changed password ends the sessions of other browsers.',
   'console.run-live': 'A run moves while one looks at it; a list counts what is new and does not move.',
   'console.run-stream': 'A stream that is cut and comes back loses no event and doubles none.',
   'console.run-failed': 'A failed run opens at its failing step, with the way to mend it.',

@@ -94,7 +94,7 @@ async function lead(place: Record<string, string>, tell: (message: Message) => v
     }).catch(() => null)
     if (signal.aborted || opened === 401 || opened === 403) return
     tell({ state: failures >= POLL_AFTER ? 'polling' : 'connecting' })
-    if (failures >= POLL_AFTER) tell({ changed: ['connections', 'instances', 'workflows', 'runs'] })
+    if (failures >= POLL_AFTER) tell({ changed: ['connections', 'instances', 'workflows', 'runs', 'webhooks'] })
     const wait = failures >= POLL_AFTER ? POLL_MS : (BACKOFF_S[failures] ?? 15) * 1000
     await pause(wait / 2 + (Math.random() * wait) / 2, signal)
   }

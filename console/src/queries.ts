@@ -129,3 +129,12 @@ export const homeQuery = queryOptions({
   queryFn: ({ signal }) => call('home.get', {}, { signal }),
   refetchInterval: (query) => (query.state.data?.token_used ? false : TOKEN_LOOK_MS),
 })
+export const webhooksQuery = queryOptions({
+  queryKey: ['webhooks', 'all'],
+  queryFn: ({ signal }) => call('webhooks.list', { limit: 200 }, { signal }),
+})
+export const deliveriesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['webhooks', id, 'deliveries'],
+    queryFn: ({ signal }) => call('webhooks.deliveries', { id, limit: 50 }, { signal }),
+  })

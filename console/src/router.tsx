@@ -99,9 +99,11 @@ const workflow = createRoute({
 const settings = createRoute({
   getParentRoute: () => shell,
   path: '/settings',
-  validateSearch: (s: Record<string, unknown>): { tab: string | undefined; actor?: string; action?: string; target?: string } => ({
+  validateSearch: (
+    s: Record<string, unknown>,
+  ): { tab: string | undefined; hook?: string; actor?: string; action?: string; target?: string } => ({
     tab: text(s.tab),
-    ...some({ actor: text(s.actor), action: text(s.action), target: text(s.target) }),
+    ...some({ hook: text(s.hook), actor: text(s.actor), action: text(s.action), target: text(s.target) }),
   }),
   component: lazyRouteComponent(() => import('./pages/settings/settings.tsx'), 'Settings'),
 })

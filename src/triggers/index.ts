@@ -61,6 +61,7 @@ export function createTriggers(deps: {
 
   return {
     webhooks: createWebhooks(deps),
+    mark: rows.mark,
     ingress: createIngress({ ...deps, tally, limit: createLimit(deps.rate ?? RATE, now) }),
     sweep,
     begin(): void {

@@ -132,6 +132,15 @@ export const rows = {
     )) === 1,
   claimed: (tx: Tx, webhookId: string, slot: string) =>
     tx.first(q.selectFrom('webhook_deliveries').select(['run_id']).where('webhook_id', '=', webhookId).where('slot', '=', slot)),
+  /** Differs once a webhook does, or something comes to one. */
+  mark: async (tx: Tx) =>
+    (
+      await tx.first<{ mark: string }>(sql`
+      select concat_ws('/', count(*), max(w.updated_at), max(d.id), max(d.last_at)) as mark
+      from webhooks w left join lateral (
+        select id, last_at from webhook_deliveries where webhook_id = w.id order by id desc limit 1) as d on true
+      where w.workspace_id = ${OWN_WORKSPACE} and w.project_id = ${OWN_PROJECT}`)
+    )?.mark ?? '',
   deliveries: (tx: Tx, webhookId: string, limit: number, before: string | null) => {
     let query = q.selectFrom('webhook_deliveries').selectAll().where('webhook_id', '=', webhookId).orderBy('id', 'desc').limit(limit)
     if (before) query = query.where('id', '<', before)

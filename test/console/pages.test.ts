@@ -34,6 +34,7 @@ beforeAll(async () => {
   const { run_id } = await rt.ok('POST', `/v1/workflows/${broken.id}/command`, { command: 'start' })
   await ended(rt, broken.id, run_id)
   at.failed = `/runs/${broken.id}/${run_id}`
+  at.hook = (await rt.ok('POST', '/v1/inbound-webhooks', { workflow_id: workflows[0].id, name: 'Shop orders' })).subscription.id
   const made = await rt.ok('POST', '/v1/connections', {
     display_name: 'Orders API',
     provider: 'http',
@@ -65,6 +66,12 @@ const PAGES: [string, () => string][] = [
   ['run-events', () => `${at.run}?tab=events`],
   ['run-context', () => `${at.run}?tab=context`],
   ['settings', () => '/settings'],
+  ['workflows', () => '/workflows'],
+  ['workflow', () => at.workflow as string],
+  ['workflow-json', () => `${at.workflow}?view=json`],
+  ['settings-webhooks', () => '/settings?tab=webhooks'],
+  ['settings-webhook', () => `/settings?tab=webhooks&hook=${at.hook}`],
+  ['settings-account', () => '/settings?tab=account'],
   ['settings-oauth', () => '/settings?tab=oauth'],
   ['settings-audit', () => '/settings?tab=audit'],
   ['settings-about', () => '/settings?tab=about'],
@@ -88,8 +95,8 @@ describe.each(['light', 'dark'] as const)('%s', (theme) => {
         if (wide > width) found.push(`${name} (${width}): scrolls sideways, ${wide}`)
         await picture(page, `${name}-${theme}-${width}`)
       }
-    expect(found).toEqual([])
-    expect(watched.wrong).toEqual([])
+    expect(found.join('\n')).toBe('')
+    expect(watched.wrong.join('\n')).toBe('')
     expect(browser.refused).toEqual([])
   })
 })

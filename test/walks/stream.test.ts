@@ -57,7 +57,7 @@ it('[stream.tells] what changes is told by topic, and the run that another tenan
   const mine = await listen(rt.pat)
   const theirs = await listen(other.pat)
   expect(mine.response.headers.get('content-type')).toBe('text/event-stream')
-  expect([...(mine.told[0]?.changed ?? [])].sort()).toEqual(['connections', 'instances', 'runs', 'workflows'])
+  expect([...(mine.told[0]?.changed ?? [])].sort()).toEqual(['connections', 'instances', 'runs', 'webhooks', 'workflows'])
   await start()
   await until(() => mine.told.slice(1).some((t) => t.changed.includes('runs')), 'the run to be told')
   await rt.ok('PATCH', `/v1/workflows/${workflow}`, { name: 'another name' })

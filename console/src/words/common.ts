@@ -39,6 +39,8 @@ export const common = {
   'may.admin': 'Needs the role admin of this workspace.',
   'state.stale': 'Not connected. You see what was known {when}.',
   denied: 'Your role may look, not change this. It needs {role}.',
+  'role.project_viewer': 'project viewer',
+  'role.workspace_owner': 'workspace owner',
   'role.project_contributor': 'project contributor',
   'role.project_admin': 'project admin',
   'role.workspace_admin': 'workspace admin',

@@ -8,6 +8,8 @@ import { t } from '../../words/index.ts'
 /** A section each; those that only some roles may see are not shown to others, and answer a direct link with the reason. */
 const SECTIONS = [
   { id: 'tokens', role: 'project_contributor', Page: lazy(async () => ({ default: (await import('./tokens.tsx')).Tokens })) },
+  { id: 'webhooks', role: 'project_viewer', Page: lazy(async () => ({ default: (await import('./webhooks.tsx')).Webhooks })) },
+  { id: 'account', role: 'project_viewer', Page: lazy(async () => ({ default: (await import('./account.tsx')).Account })) },
   { id: 'oauth', role: 'project_viewer', Page: lazy(async () => ({ default: (await import('./oauth-apps.tsx')).OAuthApps })) },
   { id: 'audit', role: 'workspace_admin', Page: lazy(async () => ({ default: (await import('./audit.tsx')).Audit })) },
   { id: 'about', role: 'project_viewer', Page: lazy(async () => ({ default: (await import('./about.tsx')).About })) },

@@ -118,6 +118,8 @@ export function Code(props: CodeProps) {
         ],
       }),
     })
+    // It scrolls, so whoever has no mouse must get to it too.
+    made.scrollDOM.tabIndex = 0
     view.current = made
     latest.current.onView?.(made)
     return () => {
