@@ -18,6 +18,7 @@ interface PatTable {
   user_id: string
   display_name: string
   token_hash: Buffer
+  last_four: string | null
   scopes: string[]
   expires_at: Date
   last_used_at: Date | null
@@ -46,6 +47,7 @@ const PAT_COLUMNS = [
   'project_id',
   'user_id',
   'display_name',
+  'last_four',
   'scopes',
   'expires_at',
   'last_used_at',
@@ -93,14 +95,39 @@ export const rows = {
         .values(row as PatTable)
         .returning(PAT_COLUMNS),
     ),
-  pats: (tx: Tx, limit: number, before: string | null) => {
-    let query = q.selectFrom('pats').select(PAT_COLUMNS).orderBy('id', 'desc').limit(limit)
-    if (before) query = query.where('id', '<', before)
+  pats: (tx: Tx, userId: string | null, limit: number, before: string | null) => {
+    let query = q
+      .selectFrom('pats as p')
+      .innerJoin('users as u', 'u.id', 'p.user_id')
+      .select(PAT_COLUMNS.map((column) => `p.${column}` as const))
+      .select('u.name as user_name')
+      .orderBy('p.id', 'desc')
+      .limit(limit)
+    if (userId) query = query.where('p.user_id', '=', userId)
+    if (before) query = query.where('p.id', '<', before)
     return tx.all(query)
   },
-  revokePat: (tx: Tx, id: string, at: Date) =>
+  revokePat: (tx: Tx, id: string, userId: string | null, at: Date) => {
+    const query = q.updateTable('pats').set({ revoked_at: at }).where('id', '=', id).where('revoked_at', 'is', null)
+    return tx.first((userId ? query.where('user_id', '=', userId) : query).returning(['id', 'token_hash']))
+  },
+  revokePatsOf: (tx: Tx, userId: string, at: Date) =>
+    tx.all(
+      q
+        .updateTable('pats')
+        .set({ revoked_at: at })
+        .where('user_id', '=', userId)
+        .where('revoked_at', 'is', null)
+        .returning(['id', 'token_hash']),
+    ),
+  revokePatByHash: (tx: Tx, hash: Buffer, at: Date) =>
     tx.first(
-      q.updateTable('pats').set({ revoked_at: at }).where('id', '=', id).where('revoked_at', 'is', null).returning(['id', 'token_hash']),
+      q
+        .updateTable('pats')
+        .set({ revoked_at: at })
+        .where('token_hash', '=', hash)
+        .where('revoked_at', 'is', null)
+        .returning(['id', 'workspace_id', 'project_id']),
     ),
 
   isMember: async (tx: Tx, userId: string): Promise<boolean> =>

@@ -10,6 +10,12 @@ const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
   return rest
 }
 
+/** A session has every scope, so it names none. */
+function securityOf(op: AnyOperation): Json[] {
+  if (op.by === 'anyone') return []
+  return op.by === 'session' ? [{ session: [] }] : [{ pat: op.scope ? [op.scope] : [] }, { session: [] }]
+}
+
 export function openApi(operations: readonly AnyOperation[], version: string): Json {
   const paths: Record<string, Json> = {}
   for (const op of operations) {
@@ -24,7 +30,7 @@ export function openApi(operations: readonly AnyOperation[], version: string): J
       operationId: op.name,
       summary: op.about,
       tags: [op.name.split('.')[0]],
-      security: [{ pat: op.scope ? [op.scope] : [] }],
+      security: securityOf(op),
       'x-role': op.role,
       'x-effect': op.effect,
       parameters: [
@@ -66,7 +72,10 @@ export function openApi(operations: readonly AnyOperation[], version: string): J
     },
     paths,
     components: {
-      securitySchemes: { pat: { type: 'http', scheme: 'bearer', bearerFormat: 'ar_pat_…' } },
+      securitySchemes: {
+        pat: { type: 'http', scheme: 'bearer', bearerFormat: 'ar_pat_…' },
+        session: { type: 'apiKey', in: 'cookie', name: '__Host-ar_session', description: 'For the Console. Over plain HTTP: ar_session.' },
+      },
       parameters: {
         IdempotencyKey: {
           name: 'Idempotency-Key',

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { PAT_DEFAULT_DAYS, PAT_MAX_DAYS, SCOPES, verifyAudit } from '../access/index.ts'
+import { verifyAudit } from '../access/index.ts'
 import { fail } from '../base/errors.ts'
-import { pageOf, readCursor, readNumberCursor } from '../base/page.ts'
+import { pageOf, readNumberCursor } from '../base/page.ts'
 import { operation } from './operation.ts'
-import { cursor, done, id, limit, name, page, pat, time } from './shapes.ts'
+import { cursor, limit, page, time } from './shapes.ts'
 
 const place = z.object({ id: z.string(), slug: z.string(), name: z.string(), role: z.string() })
 
@@ -41,77 +41,6 @@ export const me = operation({
       workspaces,
       scopes: [...caller.scopes],
     }
-  },
-})
-
-export const listPats = operation({
-  name: 'pats.list',
-  http: 'GET /v1/pats',
-  about: 'Personal access tokens of this project. Their values are never shown again.',
-  scope: 'pat:write',
-  role: 'project_contributor',
-  effect: 'read',
-  audit: { none: 'shows facts about tokens, never a token' },
-  input: z.strictObject({ limit, cursor }),
-  output: page(pat),
-  run: ({ access }, { read }, input) =>
-    read(async (tx) =>
-      pageOf(
-        await access.pats(tx, input.limit + 1, readCursor(input.cursor)),
-        input.limit,
-        (p) => p.id,
-        (p) => p,
-      ),
-    ),
-})
-
-export const createPat = operation({
-  name: 'pats.create',
-  http: 'POST /v1/pats',
-  about: 'Create a personal access token. The answer holds it once; it cannot be shown again.',
-  scope: 'pat:write',
-  role: 'project_contributor',
-  by: 'session',
-  effect: 'write',
-  audit: { log: 'pat.created' },
-  status: 201,
-  hideFrom: { mcp: 'its answer holds a token, which a model must not see', cli: 'a token makes no tokens' },
-  input: z.strictObject({
-    display_name: name,
-    scopes: z.array(z.enum(SCOPES)).min(1),
-    expires_in_days: z.number().int().min(1).max(PAT_MAX_DAYS).default(PAT_DEFAULT_DAYS),
-    project_id: z.string().optional().describe("the caller's own project"),
-  }),
-  output: pat.extend({ token: z.string() }),
-  run: async ({ access }, { caller, act }, { project_id, ...input }) => {
-    if (project_id !== undefined && project_id !== caller.project) fail('NOT_FOUND', `there is no project ${project_id} for this token`)
-    const more = input.scopes.filter((s) => !caller.scopes.includes(s))
-    if (more.length > 0)
-      fail('FORBIDDEN', `this token does not have ${more.join(', ')}, so it cannot give that away`, { details: { missing_scopes: more } })
-    const made = await act(
-      (tx) => access.createPat(tx, caller, input),
-      ({ pat: p }) => ({ target: p.id, details: { scopes: p.scopes, expires_at: p.expires_at } }),
-    )
-    return { ...made.pat, token: made.token }
-  },
-})
-
-export const revokePat = operation({
-  name: 'pats.revoke',
-  http: 'DELETE /v1/pats/{id}',
-  about: 'Revoke a token. It stops working within a second.',
-  scope: 'pat:write',
-  role: 'project_contributor',
-  effect: 'destroy',
-  audit: { log: 'pat.revoked' },
-  input: z.strictObject({ id: id('token') }),
-  output: done,
-  run: async ({ access }, { act }, input) => {
-    await act(
-      (tx) => access.revokePat(tx, input.id),
-      () => ({ target: input.id }),
-    )
-    return { ok: true as const }
   },
 })
 

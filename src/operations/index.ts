@@ -9,6 +9,7 @@ import * as instances from './instances.ts'
 import * as oauth from './oauth.ts'
 import * as oauthApps from './oauth-apps.ts'
 import type { AnyOperation } from './operation.ts'
+import * as pats from './pats.ts'
 import * as runs from './runs.ts'
 import * as signIns from './sign-ins.ts'
 import { templates } from './templates.ts'
@@ -26,9 +27,12 @@ export { bearerOf } from './webhooks.ts'
 
 const all = [
   access.me,
-  access.listPats,
-  access.createPat,
-  access.revokePat,
+  pats.listPats,
+  pats.createPat,
+  pats.revokePat,
+  pats.revokeAll,
+  pats.pattern,
+  pats.reportLeaked,
   access.listAudit,
   access.verify,
   signIns.setupState,

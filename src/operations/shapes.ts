@@ -148,10 +148,13 @@ export const event = z.object({
 export const pat = z.object({
   id: z.string(),
   display_name: z.string(),
+  last_four: nullable(z.string()).describe('what it ends with'),
   scopes: z.array(z.string()),
   project_id: z.string(),
+  user: z.object({ id: z.string(), name: z.string() }),
   created_at: time,
   expires_at: time,
   last_used_at: nullable(time),
+  last_used_ip: nullable(z.string()),
   revoked_at: nullable(time),
 })
