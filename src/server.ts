@@ -120,14 +120,15 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     }, VAULT_RETRY_MS).unref()
     undo.push(() => clearInterval(checking))
 
+    const publicUrl = () => config.publicUrl ?? `http://${shownHost(config.host)}:${ownPort}`
     const access = createAccess({
       db,
       now,
+      publicUrl,
       trouble: (error) => log.warn({ problem: (error as Error).message }, 'a letter or a note was not written'),
       setup: { isRight: (token) => setupTokenIsRight(config.dataDir, token, now()), done: () => removeSetupLink(config.dataDir) },
     })
     const owner = executorId(config.dataDir)
-    const publicUrl = () => config.publicUrl ?? `http://${shownHost(config.host)}:${ownPort}`
     const audit = async (tx: Tx, scope: Scope, act: Act) => void appendAudit(tx, scope, new Date(now()), act)
     const epoch = createEpoch({ db, dataDir: config.dataDir, ownPostgres: config.databaseUrl === null, now })
     const connections = createConnections({

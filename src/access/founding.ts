@@ -1,7 +1,10 @@
 /** The first workspace, project and owner, and whoever acts through the runtime itself. */
 import type { Db } from '../base/db.ts'
 import { newId } from '../base/ids.ts'
+import { fail } from '../base/errors.ts'
+import { appendAudit } from './audit.ts'
 import { type Caller, SCOPES } from './caller.ts'
+import { rows as memberRows } from './members-rows.ts'
 import { NOBODY_YET } from './people.ts'
 import { rows } from './rows.ts'
 
@@ -26,6 +29,27 @@ export function createFounding({ db, now }: { db: Db; now: () => number }) {
       if (there) return { owner: ownerCaller(there), fresh: false }
       const first = { slug: 'default', name: 'Default workspace', email: NOBODY_YET, person: 'Owner' }
       return { owner: await make('the first workspace, project and owner', first), fresh: true }
+    },
+
+    /** One more workspace, with a project, of a person who is here already. */
+    async workspaceOf(caller: Caller, it: { slug: string; name: string }, requestId: string): Promise<{ id: string; project: string }> {
+      const workspace = newId('ws', now())
+      const project = newId('proj', now())
+      await db.everyTenant('a person makes a workspace', async (tx) => {
+        if (await memberRows.slugTaken(tx, it.slug))
+          fail('CONFLICT', `there is a workspace ${it.slug} already`, { hint: 'Choose another slug.' })
+        await rows.insertWorkspace(tx, { workspace_id: workspace, slug: it.slug, name: it.name })
+        await rows.insertProject(tx, { id: project, workspace_id: workspace, slug: 'default', name: 'Default project' })
+        await rows.insertMember(tx, { workspace_id: workspace, user_id: caller.userId, role: 'owner' })
+        await appendAudit(tx, { workspace, project: '*' }, new Date(now()), {
+          actor: caller.actor,
+          action: 'workspace.created',
+          target: workspace,
+          outcome: 'done',
+          requestId,
+        })
+      })
+      return { id: workspace, project }
     },
 
     /** One more workspace with a project and an owner, by the operator. */

@@ -1,7 +1,9 @@
 /** Who is asking: people, sessions, tokens, roles, and the audit log of what they did. */
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { createFounding } from './founding.ts'
+import { createInvitations } from './invitations.ts'
 import { createLimits } from './limits.ts'
+import { createMembers } from './members.ts'
 import { createPasswords } from './passwords.ts'
 import { createPats } from './pats.ts'
 import { createPeople, type PeopleDeps } from './people.ts'
@@ -11,6 +13,7 @@ import { createSessions, type From, membershipsOf } from './sessions.ts'
 
 export { type Act, type AuditVerdict, appendAudit, verifyAudit } from './audit.ts'
 export { allow, ANYONE, atLeast, type By, type Caller, permits, ROLES, type Role, SCOPES, type ScopeName } from './caller.ts'
+export { type MemberFacts, PROJECT_ROLES, WORKSPACE_ROLES } from './members.ts'
 export { writeOwnerPat } from './owner-pat.ts'
 export { PAT_DEFAULT_DAYS, PAT_MAX_DAYS, type PatFacts } from './pats.ts'
 export { MAX_PASSWORD, MIN_PASSWORD } from './people.ts'
@@ -24,6 +27,7 @@ export interface AccessDeps {
   /** The one-time link of the first owner. Without it nobody can set up. */
   setup?: PeopleDeps['setup']
   sendReset?: PeopleDeps['sendReset']
+  publicUrl?: () => string
   /** Hears of what went wrong where nobody waits for it. */
   trouble?: (error: unknown) => void
   /** Hears of each hash of a password that is computed. */
@@ -42,10 +46,11 @@ export function createAccess(deps: AccessDeps) {
       .finally(() => pending.delete(it))
     pending.add(it)
   }
+  const passwords = createPasswords(deps.onHash)
   const people = createPeople({
     db,
     now,
-    passwords: createPasswords(deps.onHash),
+    passwords,
     sessions,
     limits,
     setup: deps.setup ?? { isRight: () => false, done: () => undefined },
@@ -57,6 +62,17 @@ export function createAccess(deps: AccessDeps) {
     people,
     ...pats,
     ...createFounding({ db, now }),
+    members: createMembers({ now }),
+    invitations: createInvitations({ db, now, limits, passwords, people, sessions }),
+    /** What was believed of a person is asked again: memberships have changed. */
+    forget: (userId: string) => sessions.forget(userId),
+    /** Somebody may do something else than before: sessions end, and tokens are looked up again. */
+    async endAll(userId: string): Promise<void> {
+      await people.endAll(userId)
+      pats.forgetPats(userId)
+    },
+    /** As people reach us, for links. */
+    linkTo: (path: string, token: string) => `${(deps.publicUrl ?? (() => ''))()}${path}#t=${token}`,
 
     /** A cookie to a caller. */
     authenticateSession: sessions.caller,

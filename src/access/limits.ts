@@ -34,8 +34,8 @@ export function createLimits(deps: { now: () => number }) {
   const cap = (it: { size: number; delete(key: string): unknown; keys(): Iterator<string> }) => {
     if (it.size > MOST) it.delete(it.keys().next().value as string)
   }
-  function over(key: string, most: number): number | null {
-    const it = counters.get(key)
+  function over(key: string | null, most: number): number | null {
+    const it = key === null ? undefined : counters.get(key)
     if (!it || deps.now() - it.since >= WINDOW_MS || it.count < most) return null
     return Math.ceil((it.since + WINDOW_MS - deps.now()) / 1000)
   }
@@ -55,27 +55,23 @@ export function createLimits(deps: { now: () => number }) {
      */
     take(kind: string, account: string | null, ip: string | null): void {
       const network = networkOf(ip)
-      const [near, all, net] = [
-        `${kind} ${account ?? ''} ${network}`,
-        account === null ? null : `${kind} ${account}`,
-        `${kind} from ${network}`,
-      ]
-      const wait =
-        over(near, ACCOUNT_FROM_NETWORK) ??
-        over(net, NETWORK) ??
-        (all === null || known.has(`${account} ${network}`) ? null : over(all, ACCOUNT))
+      const net = `${kind} from ${network}`
+      const near = account === null ? null : `${kind} ${account} ${network}`
+      const all = account === null || known.has(`${account} ${network}`) ? null : `${kind} ${account}`
+      const wait = over(near, ACCOUNT_FROM_NETWORK) ?? over(net, NETWORK) ?? over(all, ACCOUNT)
       if (wait !== null)
         fail('RATE_LIMITED', 'that was tried too often', { hint: `Try again in ${Math.ceil(wait / 60)} minutes.`, retryAfter: wait })
       for (const key of [near, all, net]) if (key !== null) count(key)
     },
     /** It was right: tries until now are forgiven where they came from. */
-    succeeded(kind: string, account: string, ip: string | null): void {
+    succeeded(kind: string, account: string | null, ip: string | null): void {
       const network = networkOf(ip)
+      const net = counters.get(`${kind} from ${network}`)
+      if (net) net.count--
+      if (account === null) return
       counters.delete(`${kind} ${account} ${network}`)
       const all = counters.get(`${kind} ${account}`)
       if (all) all.count--
-      const net = counters.get(`${kind} from ${network}`)
-      if (net) net.count--
       known.add(`${account} ${network}`)
       cap(known as never)
     },

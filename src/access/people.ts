@@ -4,10 +4,11 @@ import { Fault, fail } from '../base/errors.ts'
 import { appendAudit } from './audit.ts'
 import type { Caller } from './caller.ts'
 import type { Limits } from './limits.ts'
+import { mayRule } from './members.ts'
 import { NO_PASSWORD, type Passwords } from './passwords.ts'
 import { rows, type SessionRow } from './people-rows.ts'
 import { rows as accessRows } from './rows.ts'
-import { type From, hashOf, newSecret, type Sessions } from './sessions.ts'
+import { type From, hashOf, membershipsOf, newSecret, type Sessions } from './sessions.ts'
 
 /** How the founding owner is called until somebody has set up. */
 export const NOBODY_YET = 'owner@localhost'
@@ -70,8 +71,37 @@ export function createPeople(deps: PeopleDeps) {
 
   return {
     note,
-    /** For an admin to hand over. */
-    resetLink,
+
+    /**
+     * For an admin to hand over, where no mail is sent. Only for somebody who belongs to this workspace alone: who else would let the
+     * admins of one workspace into all the others of that person?
+     */
+    resetLinkFor: (caller: Caller, userId: string, from: From): Promise<{ token: string; expiresAt: Date }> =>
+      db.everyTenant('an admin hands out a link for a new password', async (tx) => {
+        const places = membershipsOf(await rows.memberships(tx, userId))
+        const here = places.find((it) => it.id === caller.workspace)
+        if (!here) fail('NOT_FOUND', `there is no active member ${userId} in this workspace`)
+        mayRule(caller, here.role, 'a link for a new password')
+        if (places.length > 1)
+          fail('CONFLICT', 'this person belongs to other workspaces too, whose admins have no less say', {
+            hint: 'With SMTP set up, the person can ask for a link by mail.',
+          })
+        const made = await resetLink(tx, userId)
+        await appendAudit(tx, { workspace: caller.workspace, project: '*' }, new Date(now()), {
+          actor: caller.actor,
+          action: 'password.reset_link_made',
+          target: userId,
+          outcome: 'done',
+          requestId: from.requestId,
+        })
+        return made
+      }),
+
+    /** Another say, another session: whoever had this one signs in again. */
+    async endAll(userId: string): Promise<void> {
+      await db.everyTenant('what somebody may do has changed', (tx) => rows.endSessions(tx, userId, null))
+      sessions.forget(userId)
+    },
 
     setupIsOpen: () => db.everyTenant('whether an owner can sign in', async (tx) => !(await rows.ownerCanSignIn(tx))),
 
@@ -192,6 +222,7 @@ export function createPeople(deps: PeopleDeps) {
         await note(tx, link.user_id, 'password.reset', from)
         return link.user_id
       })
+      limits.succeeded('reset', null, from.ip)
       sessions.forget(userId)
     },
 

@@ -26,7 +26,8 @@ interface Op {
   operationId: string
   summary: string
   tags: string[]
-  security: { pat: string[] }[]
+  security: { pat?: string[] }[]
+  'x-by': string
   'x-role': string
   parameters: { name?: string; in?: string; required?: boolean; schema?: Schema }[]
   requestBody?: { content: { 'application/json': { schema: Schema } } }
@@ -56,6 +57,13 @@ const fields = (schema: Schema | undefined): [string, string, string][] =>
     [s.description, s.default === undefined ? '' : `default ${JSON.stringify(s.default)}`].filter(Boolean).join('; '),
   ])
 
+function needs(op: Op): string {
+  if (op['x-by'] === 'anyone') return 'For everybody'
+  const scope =
+    op['x-by'] === 'session' ? 'For people who have signed in' : `Scope ${text(op.security.find((s) => s.pat)?.pat?.[0] ?? 'none')}`
+  return `${scope} · role ${text(op['x-role'])}`
+}
+
 export function docsPage(description: Record<string, unknown>): { html: string; policy: string } {
   const info = description.info as { title: string; version: string; description: string }
   const byNoun = new Map<string, string[]>()
@@ -64,7 +72,7 @@ export function docsPage(description: Record<string, unknown>): { html: string; 
       const noun = op.tags[0] as string
       const answer = Object.entries(op.responses).find(([status]) => status !== 'default')
       const html = `<details id="${text(op.operationId)}"><summary><b>${text(method.toUpperCase())}</b><code>${text(path)}</code><span>${text(op.summary)}</span></summary><div class="in">
-<p class="need">Scope ${text(op.security[0]?.pat[0] ?? 'none')} · role ${text(op['x-role'])} · operation ${text(op.operationId)}</p>
+<p class="need">${needs(op)} · operation ${text(op.operationId)}</p>
 ${table(
   'parameter',
   op.parameters

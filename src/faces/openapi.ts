@@ -32,6 +32,7 @@ export function openApi(operations: readonly AnyOperation[], version: string): J
       tags: [op.name.split('.')[0]],
       security: securityOf(op),
       'x-role': op.role,
+      'x-by': op.by ?? 'token',
       'x-effect': op.effect,
       parameters: [
         ...inPath.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),

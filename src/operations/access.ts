@@ -3,9 +3,7 @@ import { verifyAudit } from '../access/index.ts'
 import { fail } from '../base/errors.ts'
 import { pageOf, readNumberCursor } from '../base/page.ts'
 import { operation } from './operation.ts'
-import { cursor, limit, page, time } from './shapes.ts'
-
-const place = z.object({ id: z.string(), slug: z.string(), name: z.string(), role: z.string() })
+import { cursor, limit, page, place, time } from './shapes.ts'
 
 export const me = operation({
   name: 'me.get',

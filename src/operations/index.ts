@@ -6,6 +6,7 @@ import * as connections from './connections.ts'
 import * as google from './google.ts'
 import { home } from './home.ts'
 import * as instances from './instances.ts'
+import * as members from './members.ts'
 import * as oauth from './oauth.ts'
 import * as oauthApps from './oauth-apps.ts'
 import type { AnyOperation } from './operation.ts'
@@ -18,6 +19,7 @@ import * as vault from './vault.ts'
 import * as webhooks from './webhooks.ts'
 import * as wiring from './wiring.ts'
 import * as workflows from './workflows.ts'
+import * as workspaces from './workspaces.ts'
 
 export { forgetOldAnswers } from './rows.ts'
 export { createSignIn, type Ending, type Invitation, type SignIn, standsBy } from './sign-in.ts'
@@ -47,6 +49,23 @@ const all = [
   signIns.endOtherSessions,
   changes,
   home,
+  workspaces.listWorkspaces,
+  workspaces.createWorkspace,
+  workspaces.updateWorkspace,
+  workspaces.listProjects,
+  workspaces.createProject,
+  workspaces.updateProject,
+  members.list,
+  members.add,
+  members.update,
+  members.remove,
+  members.leave,
+  members.resetLink,
+  members.listInvitations,
+  members.createInvitation,
+  members.withdrawInvitation,
+  members.lookAtInvitation,
+  members.acceptInvitation,
   templates,
   connections.list,
   connections.create,

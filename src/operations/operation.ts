@@ -76,6 +76,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodT
   role: Role
   /** Who may ask, where that is not everybody who is known: `session` is a person and no token, `anyone` also a stranger. */
   by?: By
+  /** What it is about is the whole workspace's, and not one project's. */
+  reach?: 'workspace'
   effect: 'read' | 'write' | 'destroy'
   /** No default: leaving it out does not compile. */
   audit: Audit
@@ -123,7 +125,7 @@ const MAX_IDEMPOTENCY_KEY = 255
 /** Every face ends here: scope and role, input, work and audit in one transaction. */
 export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutputs?: boolean }) {
   return async function invoke(op: AnyOperation, caller: Caller, raw: Record<string, unknown>, asked: Asked): Promise<unknown> {
-    const scope: Scope = { workspace: caller.workspace, project: caller.project }
+    const scope: Scope = { workspace: caller.workspace, project: op.reach === 'workspace' ? '*' : caller.project }
     const note = (tx: Tx, act: Omit<Act, 'actor' | 'requestId'>) =>
       appendAudit(tx, scope, new Date(deps.now()), {
         ...act,

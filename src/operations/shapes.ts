@@ -16,6 +16,8 @@ export const json = z.record(z.string(), z.unknown())
 export const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next_cursor: z.string().nullable() })
 export const done = z.object({ ok: z.literal(true) })
 
+export const place = z.object({ id: z.string(), slug: z.string(), name: z.string(), role: z.string() })
+
 const nullable = <T extends z.ZodType>(s: T) => s.nullable()
 
 export const connection = z.object({
