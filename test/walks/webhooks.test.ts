@@ -194,7 +194,7 @@ describe('who may know what', () => {
   })
 
   it('[webhooks.pat] where a token was named each delivery must bring it, living and allowed to run', async () => {
-    const make = (scopes: string[]) => rt.ok('POST', '/v1/pats', { display_name: 'Automation', scopes })
+    const make = (scopes: string[]) => rt.mint({ display_name: 'Automation', scopes })
     const [pat, other, weak] = [await make(['workflow:run']), await make(['workflow:run']), await make(['workflow:read'])]
     const ask = (more: object) => rt.api('POST', '/v1/inbound-webhooks', { workflow_id: workflow, name: 'With token', ...more })
     for (const [more, status] of [
