@@ -10,7 +10,7 @@ const TOPICS: Record<string, { scope: ScopeName; mark: (rooms: Rooms, tx: Tx) =>
   instances: { scope: 'connection:read', mark: ({ bindings }, tx) => bindings.mark(tx) },
   workflows: { scope: 'workflow:read', mark: ({ runs }, tx) => runs.marks.workflows(tx) },
   runs: { scope: 'workflow:read', mark: ({ runs }, tx) => runs.marks.runs(tx) },
-  webhooks: { scope: 'webhook:write', mark: ({ triggers }, tx) => triggers.mark(tx) },
+  webhooks: { scope: 'webhook:write', mark: ({ triggers }, tx) => triggers.webhooks.mark(tx) },
 }
 /** Enough to tell two states apart: nothing hangs on it but a look more or less. */
 const DIGEST = 8

@@ -13,12 +13,12 @@ export const home = operation({
   hideFrom: { mcp: 'for people who begin' },
   input: z.strictObject({}),
   output: z.object({ tool_called: z.boolean(), workflow_run: z.boolean(), token_used: z.boolean(), connected: z.boolean() }),
-  run: ({ access, connections, runs, tools }, { read }) =>
+  run: ({ access, connections, runs, tools }, { caller, read }) =>
     read(async (tx) => {
       const [tool_called, workflow_run, tokens, { items }] = await Promise.all([
         tools.calledByHand(tx),
         runs.startedByPeople(tx),
-        access.pats(tx, MAX_LIMIT, null),
+        access.pats(tx, caller, MAX_LIMIT, null),
         connections.list(tx, { limit: 1 }),
       ])
       return { tool_called, workflow_run, token_used: tokens.some((it) => it.last_used_at !== null), connected: items.length > 0 }

@@ -44,9 +44,9 @@ export const list = operation({
   role: 'project_viewer',
   effect: 'read',
   audit: { none: 'facts only, never a secret' },
-  input: z.strictObject({ limit, cursor }),
+  input: z.strictObject({ limit, cursor, workflow_id: workflowId.optional() }),
   output: page(subscription),
-  run: ({ triggers }, { read }, input) => read((tx) => triggers.webhooks.list(tx, input.limit, input.cursor)),
+  run: ({ triggers }, { read }, input) => read((tx) => triggers.webhooks.list(tx, input.limit, input.cursor, input.workflow_id)),
 })
 
 export const create = operation({
@@ -65,7 +65,7 @@ export const create = operation({
     signature: z
       .strictObject({ scheme: z.enum(SCHEME_NAMES) })
       .default({ scheme: 'agentruntime' })
-      .describe('how the sender signs'),
+      .describe(`how the sender signs; scheme is one of ${SCHEME_NAMES.join(', ')}`),
     provided_secret: provided,
     automation_pat_id: id('token').optional().describe('demand this personal access token with each delivery, besides the signature'),
     // A token of our own, which access looks at: it is not a credential of the vault, and is not kept.

@@ -61,7 +61,6 @@ export function createTriggers(deps: {
 
   return {
     webhooks: createWebhooks(deps),
-    mark: rows.mark,
     ingress: createIngress({ ...deps, tally, limit: createLimit(deps.rate ?? RATE, now) }),
     sweep,
     begin(): void {

@@ -75,7 +75,8 @@ export function createIngress(deps: {
         'UNDECRYPTABLE',
         new Fault('DEPENDENCY_UNAVAILABLE', 'the signing secret cannot be read here', { retryAfter: AGAIN_S }),
       )
-    if (!hook || found.verdict !== 'yes') throw new Noted(claim.signed ? 'BAD_SIGNATURE' : 'SIGNATURE_MISSING', unproved())
+    if (!hook) throw new Noted(null, unproved())
+    if (found.verdict !== 'yes') throw new Noted(claim.signed ? 'BAD_SIGNATURE' : 'SIGNATURE_MISSING', unproved())
     if (!hook.enabled) throw new Noted('DISABLED', unproved())
     if (claim.at !== null && Math.abs(now() / 1000 - claim.at) > (scheme.timestamp?.toleranceS ?? 0))
       fail('STALE_SIGNATURE', 'the signature is right, and its time too far from ours', {
@@ -163,7 +164,8 @@ export function createIngress(deps: {
       } catch (error) {
         const fault = error instanceof Noted ? error.fault : error
         if (!(fault instanceof Fault)) throw error
-        tally.refused(id, error instanceof Noted ? error.code : fault.code)
+        const code = error instanceof Noted ? error.code : fault.code
+        if (code !== null) tally.refused(id, code)
         if (FAULTS[fault.code].http >= 500 || !mayPass(fault)) throw fault
         throw new Fault('DEPENDENCY_UNAVAILABLE', `this cannot start a run now: ${fault.message}`, {
           cause: fault,
@@ -182,19 +184,19 @@ export function createIngress(deps: {
       const knows = vault.isHandshake(hook?.workspace_id ?? 'nobody', id, asked.token ?? '')
       const offers = hook?.enabled === true && schemeOf(hook.scheme).handshake === 'hub.challenge'
       if (knows && offers && asked.mode === 'subscribe' && asked.challenge !== null) return asked.challenge
-      tally.refused(id, 'HANDSHAKE_REFUSED')
+      if (hook) tally.refused(id, 'HANDSHAKE_REFUSED')
       throw unproved()
     },
   }
 }
 export type Ingress = ReturnType<typeof createIngress>
 
-/** A refusal of which the owner is told more than the sender. */
+/** A refusal of which the owner is told more than the sender. Null: there is no owner. */
 class Noted extends Error {
-  readonly code: string
+  readonly code: string | null
   readonly fault: Fault
-  constructor(code: string, fault: Fault) {
-    super(code)
+  constructor(code: string | null, fault: Fault) {
+    super(fault.message)
     this.code = code
     this.fault = fault
   }

@@ -54,6 +54,8 @@ export interface Noted {
 }
 
 const q = tables<{ webhooks: WebhookTable; webhook_deliveries: DeliveryTable }>()
+/** Subscriptions that a person may be looking at. */
+const WATCHED = 200
 const json = (value: unknown) => JSON.stringify(value) as never
 
 const shown = () =>
@@ -80,15 +82,25 @@ export const rows = {
   lock: (tx: Tx, id: string) => tx.first(q.selectFrom('webhooks').selectAll().where('id', '=', id).forUpdate()),
   /** It cannot be deleted or switched off until this transaction ends. */
   hold: (tx: Tx, id: string) => tx.first(q.selectFrom('webhooks').select('id').where('id', '=', id).where('enabled', '=', true).forShare()),
-  page: (tx: Tx, limit: number, before: string | null): Promise<ShownRow[]> => {
+  page: (tx: Tx, limit: number, before: string | null, workflowId: string | undefined): Promise<ShownRow[]> => {
     let query = shown()
       .where('w.workspace_id', '=', OWN_WORKSPACE)
       .where('w.project_id', '=', OWN_PROJECT)
       .orderBy('w.id', 'desc')
       .limit(limit)
     if (before) query = query.where('w.id', '<', before)
+    if (workflowId) query = query.where('w.workflow_id', '=', workflowId)
     return tx.all(query)
   },
+  /** What stands for the state of the list: it differs once a subscription has changed, or something new has come. */
+  mark: async (tx: Tx): Promise<string> =>
+    (
+      await tx.first<{ mark: string }>(sql`
+        select coalesce(md5(string_agg(concat_ws('/', w.id, w.updated_at, l.id, l.count), ',' order by w.id)), '') as mark
+        from (select id, updated_at from webhooks where workspace_id = ${OWN_WORKSPACE} and project_id = ${OWN_PROJECT}
+          order by id desc limit ${WATCHED}) as w
+        left join lateral (select id, count from webhook_deliveries where webhook_id = w.id order by id desc limit 1) as l on true`)
+    )?.mark ?? '',
   update: (tx: Tx, id: string, set: Partial<Omit<WebhookRow, 'id' | 'workspace_id' | 'project_id'>>) =>
     tx.run(
       q
@@ -132,15 +144,6 @@ export const rows = {
     )) === 1,
   claimed: (tx: Tx, webhookId: string, slot: string) =>
     tx.first(q.selectFrom('webhook_deliveries').select(['run_id']).where('webhook_id', '=', webhookId).where('slot', '=', slot)),
-  /** Differs once a webhook does, or something comes to one. */
-  mark: async (tx: Tx) =>
-    (
-      await tx.first<{ mark: string }>(sql`
-      select concat_ws('/', count(*), max(w.updated_at), max(d.id), max(d.last_at)) as mark
-      from webhooks w left join lateral (
-        select id, last_at from webhook_deliveries where webhook_id = w.id order by id desc limit 1) as d on true
-      where w.workspace_id = ${OWN_WORKSPACE} and w.project_id = ${OWN_PROJECT}`)
-    )?.mark ?? '',
   deliveries: (tx: Tx, webhookId: string, limit: number, before: string | null) => {
     let query = q.selectFrom('webhook_deliveries').selectAll().where('webhook_id', '=', webhookId).orderBy('id', 'desc').limit(limit)
     if (before) query = query.where('id', '<', before)

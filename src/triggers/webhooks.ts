@@ -115,8 +115,9 @@ export function createWebhooks(deps: {
 
   return {
     get,
-    async list(tx: Tx, limit: number, cursor: string | undefined): Promise<Page<WebhookFacts>> {
-      return pageOf(await rows.page(tx, limit + 1, readCursor(cursor)), limit, (r) => r.id, show)
+    mark: rows.mark,
+    async list(tx: Tx, limit: number, cursor: string | undefined, workflowId: string | undefined): Promise<Page<WebhookFacts>> {
+      return pageOf(await rows.page(tx, limit + 1, readCursor(cursor), workflowId), limit, (r) => r.id, show)
     },
     async deliveries(tx: Tx, id: string, limit: number, cursor: string | undefined): Promise<Page<DeliveryFacts>> {
       if (!(await rows.byId(tx, id))) missing(id)
