@@ -2,7 +2,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
-import { workspaceKey } from './keyring.ts'
+import { open, type Place, seal } from './envelope.ts'
+import { type Keyring, workspaceKey } from './keyring.ts'
 import type { Room } from './room.ts'
 import type { Owned, Sealed } from './sealed.ts'
 import { conceal, reveal, type Secret } from './secret.ts'
@@ -27,6 +28,7 @@ const WHSEC_MAX_BYTES = 64
 /** Two secrets are live at most, during a rotation. Whoever has fewer costs the same time, down to whoever does not exist. */
 const LIVE = 2
 const NOBODY: Owned = { workspace: 'nobody', project: 'nobody', owner: 'nobody', version: 0 }
+const NOWHERE: Place = { ...NOBODY, field: FIELD }
 /** Under this key nobody signs. */
 const nobodysKey = randomBytes(KEY_BYTES)
 
@@ -44,6 +46,16 @@ export function createVerify({
       .update(`agentruntime webhook handshake v1\0${id}`)
       .digest()
 
+  const decoys = new WeakMap<Keyring, Buffer>()
+  /** What is not there takes as long to open as what is. */
+  function openDecoy(): null {
+    const ring = room.ring()
+    const bytes = decoys.get(ring) ?? seal(ring, NOWHERE, nobodysKey)
+    decoys.set(ring, bytes)
+    open(ring, NOWHERE, bytes).fill(0)
+    return null
+  }
+
   /** Null: there is no such secret. Undefined: it is there and cannot be read. */
   async function keyOf(tx: Tx, at: Owned, form: SigningKey): Promise<Buffer | null | undefined> {
     try {
@@ -51,7 +63,7 @@ export function createVerify({
       return form === 'text' ? Buffer.from(text) : Buffer.from(text.slice('whsec_'.length), 'base64')
     } catch (error) {
       if (!(error instanceof Fault)) throw error
-      if (error.code === 'NOT_FOUND') return null
+      if (error.code === 'NOT_FOUND') return openDecoy()
       if (error.code === 'UNDECRYPTABLE') return undefined
       throw error
     }
