@@ -122,3 +122,23 @@ it('[webhooks.durable] while the vault is sealed or the database away a sender i
     await second.stop()
   }
 })
+
+it('[webhooks.once] fifty at once at two processes are one run', async () => {
+  upstream.calls.length = 0
+  await using one = await runtime(withFaults(upstream, []))
+  const shared = { database: { url: one.databaseUrl as string }, flags: ['--root-key-file', join(one.dataDir, 'root.key')] }
+  await using two = await runtime(withFaults(upstream, [], undefined, shared))
+  const workflow = await publish(one, upstream, STEPS)
+  for (const name of ['github', 'stripe', 'meta']) {
+    const hook = await hooked(one, workflow, sender(name))
+    const it = delivery(hook, { n: name })
+    const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => knock(i % 2 ? one : two, hook.path, it)))
+    expect(answers.map((a) => a.status).sort()).toEqual([...Array.from({ length: 49 }, () => 200), 202])
+    expect(new Set(answers.map((a) => a.body.run_id)).size).toBe(1)
+    // A secret that is changed at one counts at the other at once, and so does switching off.
+    await one.ok('PATCH', hook.path, { enabled: false })
+    expect((await knock(two, hook.path, delivery(hook))).status).toBe(401)
+  }
+  await finished(one, 3)
+  expect(upstream.calls).toHaveLength(6)
+})

@@ -1,4 +1,6 @@
 /** Other systems knock: for every scheme the right delivery starts one run, and whatever is wrong with it starts none. */
+import { createHmac } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SENDERS, type Sender } from '../fakes/senders.ts'
 import { type Answer, runtime, type TestRuntime, until } from '../harness.ts'
@@ -150,10 +152,14 @@ describe('who may know what', () => {
       await knock(rt, '/v1/inbound-webhooks/hook_00000000000000000000000000', good),
       await knock(rt, `/v1/inbound-webhooks/${'x'.repeat(500)}`, good),
       await knock(rt, off.path, delivery(off)),
+      await knock(rt, off.path, delivery(off, { body: 'not JSON' })),
       await knock(rt, gone.path, delivery(gone)),
       await knock(rt, unset.ingress_path, good),
       await knock(rt, hook.path, { ...good, headers: {} }),
       await knock(rt, hook.path, delivery(hook, { secret: 'wrong' })),
+      await knock(rt, hook.path, delivery(hook, { secret: 'wrong', body: 'not JSON' })),
+      await knock(rt, hook.path, { ...delivery(hook, { secret: '' }) }),
+      await knock(rt, unset.ingress_path, delivery({ ...hook, sender: scheme('stripe') }, { secret: '' })),
     ]
     const shape = ({ status, headers, body }: Answer) => ({
       status,
@@ -268,7 +274,6 @@ describe('what comes in', () => {
       expect(`${body} ${answer.status}`).toBe(`${body} 400`)
     }
     const bytes = Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])
-    const { createHmac } = await import('node:crypto')
     const signature = `sha256=${createHmac('sha256', hook.secret).update(bytes).digest('hex')}`
     const garbled = await knock(rt, hook.path, { body: bytes, headers: { 'x-hub-signature-256': signature } })
     expect(refusal(garbled)).toEqual({ status: 400, code: 'BAD_REQUEST' })
@@ -370,6 +375,11 @@ describe('subscriptions', () => {
     await using db = await behindTheScenes(rt)
     for (const table of ['webhooks', 'webhook_deliveries', 'audit_entries', 'idempotency', 'sealed'])
       texts.push(JSON.stringify(await db.rows(`select t::text as row from ${table} t`)))
+    // Used, so that the log has had its chance.
+    const it = delivery(given, { secret: `${given.secret.slice(0, -1)}0` })
+    expect((await knock(rt, given.path, it)).status).toBe(202)
+    texts.push(readFileSync(rt.logFile, 'utf8'), rt.said.stdout, rt.said.stderr)
+    expect(texts.at(-3)).toContain(given.path)
     for (const secret of [hook.secret, given.secret, signing_secret]) {
       expect(secret.length).toBeGreaterThan(20)
       for (const text of texts) expect(text.includes(secret)).toBe(false)
