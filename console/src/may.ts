@@ -1,10 +1,10 @@
 /** Who may not is told so beside the control, which stays in its place. */
-import { useSuspenseQuery } from '@tanstack/react-query'
-import { atLeast, meQuery } from './session.ts'
-import { type Key, t } from './words/index.ts'
+import { atLeast, useMe } from './session.ts'
+import { t } from './words/index.ts'
+
+const WORDS = { project_contributor: 'may.contributor', workspace_admin: 'may.admin' } as const
 
 /** null: may. Otherwise why not. */
-export function useDenied(role: 'project_contributor' | 'project_admin' | 'workspace_admin'): string | null {
-  const { data: me } = useSuspenseQuery(meQuery)
-  return atLeast(me, role) ? null : t('denied', { role: t(`role.${role}` as Key) })
+export function useDenied(role: keyof typeof WORDS): string | null {
+  return atLeast(useMe(), role) ? null : t(WORDS[role])
 }

@@ -9,7 +9,8 @@ const LONG_PAGE = 200
 
 export const connectionsQuery = (filter: Pick<Input<'connections.list'>, 'q' | 'status' | 'provider' | 'environment'>) =>
   infiniteQueryOptions({
-    queryKey: ['connections', 'list', filter],
+    // Not a list that waits to be asked for what is new: a status that changes is seen at once, and no row moves for it.
+    queryKey: ['connections', 'all', filter],
     initialPageParam: none,
     queryFn: ({ pageParam, signal }) =>
       call('connections.list', { ...filter, limit: LONG_PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
@@ -51,6 +52,13 @@ export const instancesQuery = queryOptions({
 })
 export const instanceQuery = (id: string) =>
   queryOptions({ queryKey: ['instances', id], queryFn: ({ signal }) => call('instances.get', { id }, { signal }) })
+export const instanceUsageQuery = (id: string) =>
+  queryOptions({ queryKey: ['instances', id, 'usage'], queryFn: ({ signal }) => call('instances.usage', { id }, { signal }) })
+export const instanceToolsQuery = (id: string, environment: string) =>
+  queryOptions({
+    queryKey: ['instances', id, 'tools', environment],
+    queryFn: ({ signal }) => call('tools.list', { id, environment }, { signal }),
+  })
 export const toolsQuery = (id: string) =>
   queryOptions({ queryKey: ['instances', id, 'tools'], queryFn: ({ signal }) => call('tools.list', { id }, { signal }) })
 export const catalogQuery = queryOptions({

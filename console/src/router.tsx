@@ -65,10 +65,15 @@ const mcp = createRoute({
   validateSearch: words('tab', 'q', 'add', 'connection'),
   component: lazyRouteComponent(() => import('./pages/mcp/list.tsx'), 'Mcp'),
 })
+const server = createRoute({
+  getParentRoute: () => shell,
+  path: '/mcp/$server',
+  component: lazyRouteComponent(() => import('./pages/mcp/server.tsx'), 'Server'),
+})
 const instance = createRoute({
   getParentRoute: () => shell,
   path: '/mcp/instances/$id',
-  validateSearch: words('tool', 'profile', 'tab', 'env'),
+  validateSearch: words('tool', 'profile', 'tab'),
   component: lazyRouteComponent(() => import('./pages/mcp/instance.tsx'), 'Instance'),
 })
 const runs = createRoute({
@@ -111,7 +116,7 @@ const settings = createRoute({
 const tree = root.addChildren([
   setup,
   login,
-  shell.addChildren([home, connections, mcp, instance, workflows, workflow, runs, run, settings]),
+  shell.addChildren([home, connections, mcp, server, instance, workflows, workflow, runs, run, settings]),
 ])
 
 export const createAppRouter = (queries: QueryClient) =>

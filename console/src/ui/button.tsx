@@ -45,7 +45,7 @@ export function IconButton({ label, children, ...rest }: ComponentProps<'button'
       {...rest}
       aria-label={label}
       title={label}
-      className="inline-flex size-8 items-center justify-center rounded-md text-ink-2 hover:bg-surface-2 hover:text-ink disabled:opacity-40 disabled:hover:bg-transparent"
+      className="inline-flex size-8 shrink-0 items-center justify-center rounded-md text-ink-2 hover:bg-surface-2 hover:text-ink disabled:opacity-50"
     >
       {children}
     </button>

@@ -49,8 +49,10 @@ function useStart(open: boolean, step: string): { box: RefObject<HTMLDivElement 
   return { box, start }
 }
 
-/** In the middle, for one thing to decide or enter. Focus goes in, stays in, and goes back to where it came from. */
-/** `sticky`: only its own buttons close it, for what is shown once. */
+/**
+ * In the middle, for one thing to decide or enter. Focus goes in, stays in, and goes back to where it came from.
+ * `sticky`: only its own buttons close it, for what is shown once.
+ */
 export function Dialog({
   open,
   onClose,

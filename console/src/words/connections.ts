@@ -62,6 +62,7 @@ export const connections = {
   },
   'accounts.off.do': 'Switch {service} off',
   'connect.title': 'New connection',
+  'connect.new': 'New connection: {what}',
   'connect.pick': 'What do you want to connect?',
   'connect.search': 'Search',
   'connect.found': { one: 'One found', other: '{n} found' },

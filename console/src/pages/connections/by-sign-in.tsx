@@ -13,11 +13,19 @@ import { ServiceChoice } from './service-choice.tsx'
 import { SetUpApp } from './set-up-app.tsx'
 import { SignIn } from './sign-in.tsx'
 
-export function BySignIn(props: { template: Template; onMade: (id: string) => void; onBack: () => void; onHand: () => void }) {
+export function BySignIn(props: {
+  template: Template
+  /** The service that it is wanted for. */
+  only?: string | undefined
+  onMade: (id: string) => void
+  onBack: () => void
+  onHand: () => void
+}) {
   const { template } = props
   const apps = useQuery(oauthAppsQuery)
   const services = template.sign_in?.services ?? []
-  const [picked, setPicked] = useState<string[]>(() => services.slice(0, 1).map((s) => s.slug))
+  const wanted = services.find((s) => s.slug === props.only) ?? services[0]
+  const [picked, setPicked] = useState<string[]>(wanted ? [wanted.slug] : [])
   const [chosen, setChosen] = useState<string | null>(null)
   const [name, setName] = useState(template.display_name)
   const foot = (

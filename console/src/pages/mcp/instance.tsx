@@ -1,70 +1,160 @@
-import { useMutation, useQuery } from '@tanstack/react-query'
+/** One instance: its profiles, what the one in sight is set to, and whether it works. */
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { CircleCheck, CircleDashed, CircleX } from 'lucide-react'
-import { call } from '../../api.ts'
-import { instanceQuery, toolsQuery } from '../../queries.ts'
+import { useState } from 'react'
+import { type Answer, call } from '../../api.ts'
+import { useDenied } from '../../may.ts'
+import { catalogQuery, googleConfigQuery, instanceQuery, instanceUsageQuery } from '../../queries.ts'
 import { Button } from '../../ui/button.tsx'
+import { CopyChip, Tabs } from '../../ui/parts.tsx'
 import { Card, PageHeader, Problem, Region } from '../../ui/region.tsx'
+import { toast } from '../../ui/toast.tsx'
 import { t } from '../../words/index.ts'
-import { TryTool } from './try-tool.tsx'
+import { Checks } from './checks.tsx'
+import { InstanceDialog } from './instance-dialog.tsx'
+import { ProfileEditor } from './profile-editor.tsx'
+import { Profiles } from './profiles.tsx'
+import type { Server } from './suits.ts'
+import { Try } from './try-tool.tsx'
+import { UsedBy } from './used-by.tsx'
+
+export type InstanceFacts = Answer<'instances.get'>
+export type Profile = InstanceFacts['profiles'][number]
+const TABS = ['try', 'checks', 'used'] as const
 
 export function Instance() {
   const { id } = useParams({ from: '/shell/mcp/instances/$id' })
-  const { tool } = useSearch({ from: '/shell/mcp/instances/$id' })
-  const navigate = useNavigate({ from: '/mcp/instances/$id' })
   const instance = useQuery(instanceQuery(id))
-  const tools = useQuery(toolsQuery(id))
+  const catalog = useQuery(catalogQuery)
+  const usage = useQuery(instanceUsageQuery(id))
+  const address = useQuery(googleConfigQuery)
+  const denied = useDenied('project_contributor')
+  const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null)
+  const server = catalog.data?.items.find((s) => s.slug === instance.data?.server)
+  const about = instance.data
+    ? [
+        server?.title ?? instance.data.server,
+        t('mcp.tools', { n: server?.tools.length ?? 0 }),
+        t('mcp.usedBy', { n: usage.data?.workflows.length ?? 0 }),
+      ].join(' · ')
+    : ''
+  const url = `${address.data ? new URL(address.data.redirect_uri).origin : location.origin}/mcp/instances/${id}`
   return (
     <>
-      <PageHeader title={instance.data?.name ?? t('mcp.title')} about={instance.data?.canonical_url ?? ''} />
-      <div className="grid gap-4 lg:grid-cols-[1fr_320px]">
-        <Card>
-          <h2 className="border-b border-line px-4 py-3 text-base font-semibold">{t('mcp.try')}</h2>
-          <Region query={tools} rows={3}>
-            {({ items }) => (
-              <TryTool
-                instanceId={id}
-                tools={items}
-                picked={items.find((it) => it.name === tool) ?? items.find((it) => it.effect === 'read') ?? items[0]}
-                onPick={(name) => void navigate({ search: { tool: name }, replace: true })}
-              />
-            )}
-          </Region>
-        </Card>
-        <Checks id={id} />
-      </div>
+      <PageHeader
+        title={instance.data?.name ?? t('mcp.title')}
+        about={about}
+        action={
+          <span className="flex gap-2">
+            <Button denied={denied} onClick={() => setDialog('rename')}>
+              {t('mcp.rename')}
+            </Button>
+            <Button look="danger" denied={denied} onClick={() => setDialog('delete')}>
+              {t('mcp.delete')}
+            </Button>
+          </span>
+        }
+      />
+      <p className="-mt-2 mb-4 flex flex-wrap items-center gap-2 text-xs text-ink-3">
+        {t('mcp.endpoint')}
+        <CopyChip text={url} shown={url} />
+      </p>
+      {denied ? <p className="mb-4 text-sm text-ink-2">{denied}</p> : null}
       {instance.error ? <Problem error={instance.error} retry={instance.refetch} /> : null}
+      {instance.data && server ? (
+        <Panes instance={instance.data} server={server} denied={denied} />
+      ) : (
+        <Region query={catalog}>{() => null}</Region>
+      )}
+      {instance.data && dialog ? (
+        <InstanceDialog kind={dialog} instance={instance.data} usage={usage.data} onClose={() => setDialog(null)} />
+      ) : null}
     </>
   )
 }
 
-function Checks({ id }: { id: string }) {
-  const validate = useMutation({ mutationFn: () => call('instances.validate', { id }) })
+function Panes({ instance, server, denied }: { instance: InstanceFacts; server: Server; denied: string | null }) {
+  const search = useSearch({ from: '/shell/mcp/instances/$id' })
+  const navigate = useNavigate({ from: '/mcp/instances/$id' })
+  const queries = useQueryClient()
+  const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true })
+  const { profiles } = instance
+  const shown = profiles.find((p) => p.id === search.profile) ?? profiles.find((p) => p.active) ?? profiles[0]
+  const tab = TABS.find((it) => it === search.tab) ?? 'try'
+  const [dirty, setDirty] = useState(false)
+  const check = useMutation({
+    mutationFn: (environment: string) => call('instances.validate', { id: instance.id, environment }),
+    onSettled: () => queries.invalidateQueries({ queryKey: ['connections'] }),
+  })
+  const activate = useMutation({
+    mutationFn: (profile_id: string) => call('profiles.set_active', { id: instance.id, profile_id }),
+    onSuccess: async (p) => {
+      await queries.invalidateQueries({ queryKey: ['instances'] })
+      toast(t('mcp.profile.nowActive', { profile: p.name, environment: p.environment }))
+    },
+  })
+  if (!shown) return null
+  const serving = profiles.find((p) => p.active && p.environment === shown.environment)
   return (
-    <Card className="self-start">
-      <div className="flex items-center justify-between border-b border-line px-4 py-2.5">
-        <h2 className="text-base font-semibold">{t('mcp.checks')}</h2>
-        <Button size="sm" onClick={() => validate.mutate()} busy={validate.isPending}>
-          {t('mcp.validate')}
-        </Button>
-      </div>
-      <div aria-live="polite" className="p-4">
-        {validate.error ? <Problem error={validate.error} /> : null}
-        <ul className="flex flex-col gap-3">
-          {(validate.data?.checks ?? []).map((c) => {
-            const Icon = c.skipped ? CircleDashed : c.ok ? CircleCheck : CircleX
-            return (
-              <li key={c.check} className="flex gap-2">
-                <Icon size={16} aria-hidden className={`mt-0.5 shrink-0 ${c.skipped ? 'text-ink-3' : c.ok ? 'text-ok' : 'text-danger'}`} />
-                <span className="min-w-0">
-                  <span className="block font-medium">{c.check.replaceAll('_', ' ')}</span>
-                  <span className="block break-words text-ink-2">{c.message}</span>
-                </span>
-              </li>
-            )
-          })}
-        </ul>
-      </div>
-    </Card>
+    <div className="grid items-start gap-4 xl:grid-cols-[190px_minmax(0,1fr)_minmax(0,1.15fr)] lg:grid-cols-[190px_minmax(0,1fr)]">
+      <Profiles
+        instance={instance}
+        server={server}
+        shown={shown}
+        dirty={dirty}
+        denied={denied}
+        onPick={(profile) => set({ profile })}
+        activate={activate}
+      />
+      <ProfileEditor key={shown.id} instance={instance} server={server} profile={shown} denied={denied} onDirty={setDirty} />
+      <Card className="min-w-0 lg:col-span-2 xl:col-span-1">
+        <div className="px-4">
+          <Tabs
+            label={instance.name}
+            active={tab}
+            onPick={(picked) => set({ tab: picked })}
+            tabs={[
+              { id: 'try', label: t('mcp.try') },
+              { id: 'checks', label: t('mcp.checks') },
+              { id: 'used', label: t('mcp.used') },
+            ]}
+          />
+        </div>
+        <div role="tabpanel" aria-label={t(tab === 'try' ? 'mcp.try' : tab === 'checks' ? 'mcp.checks' : 'mcp.used')}>
+          {/* What runs is what is saved and active: said where it is not what is in sight. */}
+          {tab !== 'used' && (dirty || serving?.id !== shown.id) ? (
+            <p className="border-b border-line bg-warn-soft px-4 py-2 text-xs text-warn">
+              {dirty && serving?.id === shown.id
+                ? t('mcp.runsSaved')
+                : serving
+                  ? t('mcp.runsOther', { profile: serving.name, environment: shown.environment })
+                  : t('mcp.runsNone', { environment: shown.environment })}
+            </p>
+          ) : null}
+          {tab === 'try' ? (
+            <Try
+              instanceId={instance.id}
+              environment={shown.environment}
+              profile={serving}
+              picked={search.tool}
+              onPick={(tool) => set({ tool })}
+              denied={denied}
+            />
+          ) : tab === 'checks' ? (
+            <Checks
+              instance={instance}
+              profile={shown}
+              serving={serving}
+              check={check}
+              denied={denied}
+              onActivate={() => activate.mutate(shown.id)}
+              onTry={() => set({ tab: 'try' })}
+            />
+          ) : (
+            <UsedBy id={instance.id} />
+          )}
+        </div>
+      </Card>
+    </div>
   )
 }

@@ -7,6 +7,9 @@ import { Field, Input, Select, TextArea } from '../field.tsx'
 import { Switch } from '../switch.tsx'
 import { beginning, fitting, join, nameOf, type Schema, shapeOf, type Wrong } from './schema.ts'
 
+/** Whoever may write so much wants to see it. */
+const LONG_TEXT = 4_000
+
 interface Place {
   schema: Schema
   root: Schema
@@ -113,7 +116,7 @@ function SchemaField(place: Place) {
     return field((ids) => <Input {...ids} name={path} value={JSON.stringify(at.const)} readOnly disabled={disabled} />)
   if (shape.kind === 'string')
     return field((ids) =>
-      (at.maxLength ?? 0) > 1000 && at.format === undefined ? (
+      (at.maxLength ?? 0) > LONG_TEXT && at.format === undefined ? (
         <TextArea
           {...ids}
           name={path}
