@@ -3,8 +3,13 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import { vi } from 'vitest'
 import type { TestBrowser } from '../fakes/browser.ts'
 import { OWNER, type TestRuntime, until } from '../harness.ts'
+
+/** A journey has many acts, each of which waits as long as it must; on a machine that is busy they add up. */
+const JOURNEY_MS = 180_000
+vi.setConfig({ testTimeout: JOURNEY_MS })
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 /** WCAG 2.2 A and AA, and what is good practice besides. */

@@ -79,7 +79,7 @@ const PAGES: [string, () => string][] = [
 ]
 
 describe.each(['light', 'dark'] as const)('%s', (theme) => {
-  it('[console.axe] every page has no fault that axe finds, and breaks no rule of the policy', { timeout: 180_000 }, async (ctx) => {
+  it('[console.axe] every page has no fault that axe finds, and breaks no rule of the policy', async (ctx) => {
     browser ??= await browserOrSkip(ctx)
     page ??= await ownersPage(browser, rt)
     watched ??= watch(page)

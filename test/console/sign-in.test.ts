@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { browserOrSkip } from '../fakes/browser.ts'
 import { OWNER, runtime } from '../harness.ts'
+import './kit.ts'
 
 const BUILT = new URL('../../console/dist/index.html', import.meta.url)
 
