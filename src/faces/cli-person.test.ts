@@ -29,8 +29,8 @@ const templates = {
           slug: 'api_key',
           title: 'API key',
           fields: [
-            { name: 'username', label: 'User', secret: false, required: false, hint: '', format: null },
-            { name: 'api_key', label: 'Access token', secret: true, required: true, hint: 'Settings', format: null },
+            { name: 'username', label: 'User', secret: false, required: false, hint: '', format: null, format_says: null },
+            { name: 'api_key', label: 'Access token', secret: true, required: true, hint: 'Settings', format: null, format_says: null },
           ],
         },
       ],
