@@ -5,6 +5,7 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react'
 import { headersOfPlace } from './api.ts'
+import { setSignedOut } from './session.ts'
 
 export type LiveState = 'live' | 'connecting' | 'polling'
 /** Waits between tries, in seconds; half of each is chance. */
@@ -92,6 +93,7 @@ async function lead(place: Record<string, string>, tell: (message: Message) => v
       failures = 0
       tell({ state: 'live' })
     }).catch(() => null)
+    if (opened === 401) setSignedOut(true)
     if (signal.aborted || opened === 401 || opened === 403) return
     tell({ state: failures >= POLL_AFTER ? 'polling' : 'connecting' })
     if (failures >= POLL_AFTER) tell({ changed: ['connections', 'instances', 'workflows', 'runs', 'webhooks'] })

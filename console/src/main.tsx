@@ -1,11 +1,12 @@
 import './theme.css'
 import { CSPProvider } from '@base-ui/react/csp-provider'
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Refusal } from './api.ts'
 import { createAppRouter } from './router.tsx'
+import { isSignedOut, meQuery, setSignedOut } from './session.ts'
 import { Toasts } from './ui/toast.tsx'
 
 /** A short absence of the server is bridged; an answer, whatever it says, is an answer. */
@@ -13,7 +14,13 @@ const TRIES = 2
 /** What was read a moment ago is shown while it is read again. */
 const FRESH_MS = 2_000
 
-const queries = new QueryClient({
+/** Below the shell a person signs in again over the page, and keeps what is there. Whoever has not come in yet is sent to the door. */
+const onError = (error: unknown): void => {
+  if (isSignedOut(error) && queries.getQueryData(meQuery.queryKey)) setSignedOut(true)
+}
+const queries: QueryClient = new QueryClient({
+  queryCache: new QueryCache({ onError }),
+  mutationCache: new MutationCache({ onError }),
   defaultOptions: {
     queries: { staleTime: FRESH_MS, retry: (failures, error) => failures < TRIES && !(error instanceof Refusal) },
   },

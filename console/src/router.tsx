@@ -28,6 +28,16 @@ const login = createRoute({
   validateSearch: (s: Record<string, unknown>) => ({ return_to: text(s.return_to) }),
   component: lazyRouteComponent(() => import('./pages/sign/login.tsx'), 'Login'),
 })
+const invite = createRoute({
+  getParentRoute: () => root,
+  path: '/invite',
+  component: lazyRouteComponent(() => import('./pages/sign/invite.tsx'), 'Invite'),
+})
+const reset = createRoute({
+  getParentRoute: () => root,
+  path: '/reset',
+  component: lazyRouteComponent(() => import('./pages/sign/reset.tsx'), 'Reset'),
+})
 /** Everything that is for people who are signed in. */
 const shell = createRoute({
   getParentRoute: () => root,
@@ -116,6 +126,8 @@ const settings = createRoute({
 const tree = root.addChildren([
   setup,
   login,
+  invite,
+  reset,
   shell.addChildren([home, connections, mcp, server, instance, workflows, workflow, runs, run, settings]),
 ])
 

@@ -13,10 +13,11 @@ import {
   Sun,
   Workflow,
 } from 'lucide-react'
-import { useEffect, useRef, useState } from 'react'
-import { meQuery, signOut } from '../session.ts'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
+import { goTo, type Me, meQuery, signOut, useSignedOut } from '../session.ts'
 import { hear, useLiveState } from '../live.ts'
 import { IconButton } from '../ui/button.tsx'
+import { Select } from '../ui/field.tsx'
 import { type Key, t } from '../words/index.ts'
 
 const PLACES: { label: Key | null; links: { to: string; label: Key; icon: LucideIcon }[] }[] = [
@@ -69,6 +70,41 @@ function Live() {
   )
 }
 
+/** Where one works. A choice only where there is one. */
+function Place({ me }: { me: Me }) {
+  const queries = useQueryClient()
+  const navigate = useNavigate()
+  const places = me.workspaces.flatMap((w) => w.projects.map((p) => ({ workspace: w, project: p })))
+  if (places.length < 2) return <p className="max-w-40 truncate text-xs text-ink-3">{me.workspace.name}</p>
+  return (
+    <Select
+      aria-label={t('nav.place')}
+      className="mt-1 max-w-44"
+      value={me.project_id}
+      onChange={(e) => {
+        const to = places.find((it) => it.project.id === e.target.value)
+        if (!to) return
+        void navigate({ to: '/' }).then(() => {
+          goTo({ workspace: to.workspace.slug, project: to.project.id }, queries)
+          location.reload() // nothing of one project is shown in another
+        })
+      }}
+    >
+      {me.workspaces.map((w) => (
+        <optgroup key={w.id} label={w.name}>
+          {w.projects.map((p) => (
+            <option key={p.id} value={p.id}>
+              {p.name}
+            </option>
+          ))}
+        </optgroup>
+      ))}
+    </Select>
+  )
+}
+
+const SignInAgain = lazy(async () => ({ default: (await import('./sign/again.tsx')).SignInAgain }))
+
 export function Shell() {
   const { data: me } = useSuspenseQuery(meQuery)
   const queries = useQueryClient()
@@ -80,16 +116,15 @@ export function Shell() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: it is for each page anew
   useEffect(() => {
     if (first.current) first.current = false
-    else main.current?.querySelector<HTMLElement>('h1')?.focus()
-    const title = main.current?.querySelector('h1')?.textContent
-    document.title = [title, me.workspace.name].filter(Boolean).join(' · ')
-  }, [path, me.workspace.name])
+    else (main.current?.querySelector<HTMLElement>('h1') ?? main.current)?.focus()
+  }, [path])
 
+  const signedOut = useSignedOut()
   useEffect(() => {
     const over = new AbortController()
-    hear(queries, over.signal)
+    if (!signedOut) hear(queries, over.signal)
     return () => over.abort()
-  }, [queries])
+  }, [queries, signedOut])
 
   return (
     <div className="min-h-dvh lg:flex">
@@ -102,7 +137,7 @@ export function Shell() {
       <aside className="sticky top-0 z-10 flex flex-wrap items-center gap-x-4 border-b border-line bg-bg px-3 py-2 lg:h-dvh lg:w-[216px] lg:shrink-0 lg:flex-col lg:flex-nowrap lg:items-stretch lg:border-e lg:border-b-0 lg:py-3">
         <div className="px-2 lg:pb-3">
           <p className="font-semibold">{t('app.name')}</p>
-          <p className="max-w-40 truncate text-xs text-ink-3">{me.workspace.name}</p>
+          <Place me={me} />
         </div>
         <nav
           aria-label={t('nav.label')}
@@ -144,6 +179,11 @@ export function Shell() {
           </IconButton>
         </div>
       </aside>
+      {signedOut ? (
+        <Suspense fallback={null}>
+          <SignInAgain me={me} />
+        </Suspense>
+      ) : null}
       <main id="main" ref={main} tabIndex={-1} className="min-w-0 flex-1 p-4 outline-none lg:p-6">
         <div className="mx-auto max-w-[1120px]">
           <Outlet />

@@ -13,6 +13,7 @@ export function Card({ children, className = '' }: { children: ReactNode; classN
 export function PageHeader({ title, about, action }: { title: string; about: string; action?: ReactNode }) {
   return (
     <header className="mb-4 flex flex-wrap items-start justify-between gap-3">
+      <title>{`${title} · ${t('app.name')}`}</title>
       <div>
         <h1 tabIndex={-1} className="text-xl font-semibold tracking-[-0.01em] outline-none">
           {title}

@@ -17,6 +17,7 @@ export const common = {
   'nav.mcp': 'MCP',
   'nav.manage': 'Manage',
   'nav.settings': 'Settings',
+  'nav.place': 'Workspace and project',
   'nav.menu': 'Menu',
   'theme.label': 'Theme',
   'theme.light': 'Light',

@@ -9,6 +9,7 @@ import { t } from '../../words/index.ts'
 const SECTIONS = [
   { id: 'tokens', role: 'project_contributor', Page: lazy(async () => ({ default: (await import('./tokens.tsx')).Tokens })) },
   { id: 'webhooks', role: 'project_viewer', Page: lazy(async () => ({ default: (await import('./webhooks.tsx')).Webhooks })) },
+  { id: 'members', role: 'project_admin', Page: lazy(async () => ({ default: (await import('./members.tsx')).Members })) },
   { id: 'account', role: 'project_viewer', Page: lazy(async () => ({ default: (await import('./account.tsx')).Account })) },
   { id: 'oauth', role: 'project_viewer', Page: lazy(async () => ({ default: (await import('./oauth-apps.tsx')).OAuthApps })) },
   { id: 'audit', role: 'workspace_admin', Page: lazy(async () => ({ default: (await import('./audit.tsx')).Audit })) },

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
-import { type FormEvent, useEffect, useState } from 'react'
+import { type FormEvent, useState } from 'react'
 import { get, post, Refusal } from '../../api.ts'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { Field, Input, SecretInput } from '../../ui/field.tsx'
@@ -8,15 +8,12 @@ import { CopyChip } from '../../ui/parts.tsx'
 import { Problem, Skeleton } from '../../ui/region.tsx'
 import { t } from '../../words/index.ts'
 import { Frame } from './frame.tsx'
+import { useLinkToken } from './link.ts'
 
 const SHORTEST = 12
 
 export function Setup() {
-  // The token stays in the fragment, which no server log and no Referer ever holds; and only until it is read.
-  const [token] = useState(() => new URLSearchParams(location.hash.slice(1)).get('t') ?? '')
-  useEffect(() => {
-    if (location.hash) history.replaceState(history.state, '', location.pathname)
-  }, [])
+  const token = useLinkToken()
   const state = useQuery({ queryKey: ['setup'], queryFn: () => get('/v1/setup') as Promise<{ open: boolean }> })
   const navigate = useNavigate()
   const queries = useQueryClient()
