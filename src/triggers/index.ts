@@ -1,5 +1,5 @@
 /** What starts a run from outside: inbound webhooks. */
-import type { Db } from '../base/db.ts'
+import type { Db, Tx } from '../base/db.ts'
 import type { Runs } from '../runs/index.ts'
 import type { Verifying } from '../vault/index.ts'
 import { type BearerFacts, createIngress } from './ingress.ts'
@@ -49,7 +49,8 @@ export function createTriggers(deps: {
   /** What has served its time: old deliveries, and secrets whose overlap is over. */
   async function sweep(): Promise<void> {
     const at = now()
-    await db.everyTenant('deliveries of long ago', (tx) => rows.forget(tx, new Date(at - LEDGER_MS), new Date(at - NOTES_MS)))
+    const old = (tx: Tx) => rows.forget(tx, new Date(at - LEDGER_MS), new Date(at - NOTES_MS), SWEEP_AT_ONCE)
+    while ((await db.everyTenant('deliveries of long ago', old)) === SWEEP_AT_ONCE);
     await db.everyTenant('signing secrets whose overlap is over', async (tx) => {
       for (const { id, previous_secret_version: version } of await rows.lapsed(tx, new Date(at), SWEEP_AT_ONCE)) {
         if (version !== null) await vault.drop(tx, id, version)

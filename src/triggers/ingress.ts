@@ -15,6 +15,10 @@ import { liveSecrets } from './webhooks.ts'
 
 /** A person has to do something first: asked again in a minute there is a chance that it was done. */
 const AGAIN_S = 60
+/** The database, the vault or this very process is about to be back. */
+const SOON_S = 5
+/** An order of hundreds of lines has more than our own bodies may have, and the size of a body bounds it anyway. */
+const MAX_KEYS = 50_000
 /** Longer names of deliveries are hashed like all others, and not shown. */
 const SHOWN_ID = /^[\x21-\x7e]{1,200}$/
 /** What is wrong with the delivery itself. Anything else that keeps a run from starting may pass, so the sender is to try again. */
@@ -166,6 +170,7 @@ export function createIngress(deps: {
         if (!(fault instanceof Fault)) throw error
         const code = error instanceof Noted ? error.code : fault.code
         if (code !== null) tally.refused(id, code)
+        if (FAULTS[fault.code].http === 503 && fault.retryAfter === undefined) throw asking(fault, SOON_S)
         if (FAULTS[fault.code].http >= 500 || !mayPass(fault)) throw fault
         throw new Fault('DEPENDENCY_UNAVAILABLE', `this cannot start a run now: ${fault.message}`, {
           cause: fault,
@@ -202,6 +207,15 @@ class Noted extends Error {
   }
 }
 
+/** The same, with how long to wait. */
+const asking = (fault: Fault, retryAfter: number): Fault =>
+  new Fault(fault.code, fault.message, {
+    cause: fault,
+    retryAfter,
+    ...(fault.hint === undefined ? {} : { hint: fault.hint }),
+    ...(fault.details === undefined ? {} : { details: fault.details }),
+  })
+
 const mayPass = ({ code }: Fault): boolean =>
   FAULTS[code].http === 409 || FAULTS[code].http === 404 || (FAULTS[code].http === 422 && !THE_DELIVERY_S.includes(code))
 
@@ -209,7 +223,7 @@ function objectIn(raw: Uint8Array): Record<string, unknown> {
   const hint = 'Send application/json. At GitHub the content type is chosen with the webhook.'
   let body: unknown
   try {
-    body = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(raw))
+    body = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(raw), MAX_KEYS)
   } catch (error) {
     throw new Fault('BAD_REQUEST', error instanceof Fault ? error.message : 'the body is not UTF-8', { hint })
   }

@@ -183,10 +183,15 @@ export const rows = {
         )
         .returningAll(),
     ),
-  forget: (tx: Tx, accepted: Date, others: Date) =>
+  /** So many at most, so that no transaction is long. How many there were. */
+  forget: (tx: Tx, accepted: Date, others: Date, limit: number) =>
     tx.run(
-      q
-        .deleteFrom('webhook_deliveries')
-        .where((e) => e.or([e('at', '<', accepted), e.and([e('at', '<', others), e('outcome', '<>', 'accepted')])])),
+      q.deleteFrom('webhook_deliveries').where('id', 'in', (e) =>
+        e
+          .selectFrom('webhook_deliveries')
+          .select('id')
+          .where((o) => o.or([o('at', '<', accepted), o.and([o('at', '<', others), o('outcome', '<>', 'accepted')])]))
+          .limit(limit),
+      ),
     ),
 }

@@ -116,7 +116,7 @@ export function createWebhooks(deps: {
   return {
     get,
     mark: rows.mark,
-    async list(tx: Tx, limit: number, cursor: string | undefined, workflowId: string | undefined): Promise<Page<WebhookFacts>> {
+    async list(tx: Tx, limit: number, cursor: string | undefined, workflowId?: string): Promise<Page<WebhookFacts>> {
       return pageOf(await rows.page(tx, limit + 1, readCursor(cursor), workflowId), limit, (r) => r.id, show)
     },
     async deliveries(tx: Tx, id: string, limit: number, cursor: string | undefined): Promise<Page<DeliveryFacts>> {

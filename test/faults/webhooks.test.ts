@@ -108,8 +108,11 @@ it('[webhooks.durable] while the vault is sealed or the database away a sender i
   const sealed = await first.again(withFaults(upstream, [], undefined, { flags: ['--root-key-file', file] }))
   const it = delivery(hook, { n: 'x' })
   try {
-    for (const path of [hook.path, '/v1/inbound-webhooks/hook_nobody'])
-      expect(await knock(sealed, path, it)).toMatchObject({ status: 503, body: { code: 'VAULT_SEALED' } })
+    for (const path of [hook.path, '/v1/inbound-webhooks/hook_nobody']) {
+      const answer = await knock(sealed, path, it)
+      expect(answer).toMatchObject({ status: 503, body: { code: 'VAULT_SEALED' } })
+      expect(answer.headers.get('retry-after')).toBe('5')
+    }
     expect(await runs(first)).toEqual([])
   } finally {
     await sealed.stop()

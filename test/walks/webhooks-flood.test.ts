@@ -85,8 +85,17 @@ it('[webhooks.audited] one entry for each code and minute, once the minute is ov
 })
 
 it('[webhooks.bounded] what is long past is swept away, and a secret whose overlap is over is destroyed', async () => {
+  const taken = delivery(hook)
+  await until(async () => (await knock(rt, hook.path, taken)).status === 202, 'the bucket to fill up')
   await rt.ok('POST', `${hook.path}/rotate-secret`, { provided_secret: 'another secret of 26 chars', overlap_minutes: 5 })
   await using db = await behindTheScenes(rt)
+  // More than one sweep takes at once.
+  await db.rows(
+    `insert into webhook_deliveries (id, workspace_id, project_id, webhook_id, slot, outcome, code, at, last_at, audited)
+     select 'dlv_' || n, workspace_id, project_id, id, 'refused:made:' || n, 'refused', 'MADE', now(), now(), true
+     from webhooks, generate_series(1, 1200) as n where id = $1`,
+    [hook.id],
+  )
   const versions = () => db.rows('select version from sealed where owner_id = $1 order by 1', [hook.id])
   expect(await versions()).toEqual([{ version: 1 }, { version: 2 }])
   await db.rows(
@@ -99,7 +108,7 @@ it('[webhooks.bounded] what is long past is swept away, and a secret whose overl
     const found = await db.rows('select outcome from webhook_deliveries')
     return found.every((r) => r.outcome === 'accepted') ? found : null
   }, 'the notes of last week to be gone')
-  expect(left).toHaveLength(1)
+  expect(left.length).toBeGreaterThan(0)
   await db.rows("update webhook_deliveries set at = now() - interval '31 days'")
   await until(async () => (await db.rows('select 1 from webhook_deliveries')).length === 0, 'the ledger of last month to be gone')
 })

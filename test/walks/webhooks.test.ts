@@ -281,6 +281,10 @@ describe('what comes in', () => {
     expect(refusal(leak)).toEqual({ status: 422, code: 'SECRET_IN_GRAPH' })
     expect(leak.text).not.toContain(hook.secret)
     expect(await runsOf(hook)).toEqual([])
+    // A long order is no attack, and a body of nothing but keys is none of an honest sender's.
+    const keys = (n: number) => JSON.stringify(Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, i])))
+    expect((await knock(rt, hook.path, delivery(hook, { body: keys(40_000) }))).status).toBe(202)
+    expect(refusal(await knock(rt, hook.path, delivery(hook, { body: keys(50_001) })))).toEqual({ status: 400, code: 'BAD_REQUEST' })
     // Whatever it calls itself, the body is read as JSON.
     const it = delivery(hook)
     expect((await knock(rt, hook.path, { ...it, headers: { ...it.headers, 'content-type': 'text/plain' } })).status).toBe(202)
@@ -328,6 +332,28 @@ describe('what comes in', () => {
     expect((await knock(rt, hook.path, it)).body.run_id).toBe(taken.body.run_id) // what was taken stays taken
     await rt.ok('PATCH', hook.path, { workflow_id: workflow })
     expect((await knock(rt, hook.path, delivery(hook))).status).toBe(202)
+  })
+
+  it('[webhooks.later] a secret that cannot be read here is no verdict about the sender', async () => {
+    const hook = await hooked(rt, workflow, scheme('github'))
+    const { signing_secret: fresh } = await rt.ok('POST', `${hook.path}/rotate-secret`, {})
+    await using db = await behindTheScenes(rt)
+    const damage = (version: number) =>
+      db.rows(
+        'update sealed set bytes = set_byte(bytes, length(bytes) - 1, 255 - get_byte(bytes, length(bytes) - 1)) where owner_id = $1 and version = $2',
+        [hook.id, version],
+      )
+    await damage(2)
+    // The one that can be read goes on to count.
+    const old = delivery(hook)
+    expect((await knock(rt, hook.path, old)).status).toBe(202)
+    const it = delivery(hook, { secret: fresh })
+    const refused = await knock(rt, hook.path, it)
+    expect(refusal(refused)).toEqual({ status: 503, code: 'DEPENDENCY_UNAVAILABLE' })
+    expect(Number(refused.headers.get('retry-after'))).toBe(60)
+    expect(await noted(hook, 'refused', 'UNDECRYPTABLE')).toBeTruthy()
+    await damage(2) // which mends it
+    expect((await knock(rt, hook.path, it)).status).toBe(202)
   })
 
   it('[webhooks.handshake] Meta’s question is answered as text to whoever knows the word of the subscription', async () => {
