@@ -8,9 +8,11 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestPostgres, type TestPostgres } from '../fakes/postgres-server.ts'
+import { SENDERS, type Sender } from '../fakes/senders.ts'
 import { runtime, type TestRuntime, until } from '../harness.ts'
 import { behindTheScenes, call, connected, published, ran, start } from './acts.ts'
 import { type Canaries, filesBelow, forms, hits, type Place, processPlaces } from './canary.ts'
+import { delivery, hooked, knock } from './knocks.ts'
 import { MANNERS, type Mirror, startMirror } from './mirror.ts'
 
 const random = () => randomBytes(9).toString('hex')
@@ -22,6 +24,7 @@ const secret = {
   bearer: `bk-${random()}~/+=`,
   postgres: `pg@${random()}/:?#%41&="é`,
   replaced: `old-${random()}/+<&`,
+  webhook: `wh ${random()}/+=&"'\\`,
 }
 
 let rt: TestRuntime
@@ -30,6 +33,8 @@ let mirror: Mirror
 let elsewhere: Mirror
 const instances: Record<string, string> = {}
 const connections: Record<string, string> = {}
+/** Signing secrets that the runtime has made: they are in the one answer that shows them, which is not kept here. */
+const shownOnce: string[] = []
 
 beforeAll(async () => {
   ;[shop, mirror, elsewhere] = await Promise.all([startTestPostgres(), startMirror(), startMirror()])
@@ -120,6 +125,33 @@ describe('flows with canaries in them', () => {
     ])
     const { run } = await ran(rt, workflow)
     expect(run.failure.message).toContain('[redacted]')
+  })
+
+  it('[canary.flows] inbound webhooks: secrets that sign, that are wrong, that are changed, and that come in a body', async () => {
+    const workflow = await published(rt, 'Knocked', [
+      { id: 'a', instance_id: instances.bearer as string, tool_name: 'http_request', tool_args: { method: 'GET', path: '/echo/json' } },
+    ])
+    const sender = (name: string) => SENDERS.find((s) => s.scheme === name) as Sender
+    const given = await hooked(rt, workflow, { ...sender('github'), secret: secret.webhook })
+    expect((await knock(rt, given.path, delivery(given))).status).toBe(202)
+    expect((await knock(rt, given.path, delivery(given, { secret: `${secret.webhook}x` }))).status).toBe(401)
+    expect((await knock(rt, given.path, delivery(given, { body: JSON.stringify({ note: secret.webhook }) }))).status).toBe(422)
+    expect((await knock(rt, given.path, { body: secret.webhook, headers: { 'x-hub-signature-256': secret.webhook } })).status).toBe(401)
+    const quietly = async (path: string, body: object) =>
+      (await (
+        await fetch(rt.url + path, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${rt.pat}`, 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        })
+      ).json()) as Record<string, string>
+    const made = await quietly('/v1/inbound-webhooks', { workflow_id: workflow, name: 'Ours', signature: { scheme: 'standard-webhooks' } })
+    const hook = { ...given, path: made.ingress_path as string, secret: made.signing_secret as string, sender: sender('standard-webhooks') }
+    expect((await knock(rt, hook.path, delivery(hook))).status).toBe(202)
+    const { signing_secret } = await quietly(`${hook.path}/rotate-secret`, {})
+    expect((await knock(rt, hook.path, delivery(hook, { secret: signing_secret as string }))).status).toBe(202)
+    shownOnce.push(hook.secret, signing_secret as string)
+    for (const path of [given.path, hook.path]) for (const what of ['', '/deliveries']) await rt.ok('GET', path + what)
   })
 
   it('[canary.flows] PostgreSQL: rows that hold the password, statements that fail, errors that say it', async () => {
@@ -255,6 +287,7 @@ describe('the search', () => {
     canaries = {
       ...secret,
       'encoded password': encodeURIComponent(secret.postgres),
+      ...Object.fromEntries(shownOnce.map((it, i) => [`signing secret ${i}`, it])),
       'owner token': rt.pat,
       'second token': token,
       'root key': root,
