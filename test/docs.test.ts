@@ -106,6 +106,11 @@ describe('tables', () => {
   it('docs/connectors.md is read off the connectors', async () => {
     await expect(await connectorsPage()).toMatchFileSnapshot('../docs/connectors.md')
   })
+
+  // The same after an operation has changed.
+  it('[access.permissions] docs/permissions.md is read off the operations', async () => {
+    await expect(permissionsPage()).toMatchFileSnapshot('../docs/permissions.md')
+  })
 })
 
 describe('links and commands', () => {
@@ -210,6 +215,33 @@ describe('words', () => {
     expect(wrong).toEqual([])
   })
 })
+
+function permissionsPage(): string {
+  const who = { anyone: 'everybody', session: 'people who have signed in', token: 'people and tokens' }
+  const rows = operations.map((op) =>
+    [
+      `\`${op.name}\``,
+      `\`${op.http}\``,
+      who[op.by ?? 'token'],
+      op.by === 'anyone' || !op.scope ? '' : `\`${op.scope}\``,
+      op.by === 'anyone' ? '' : `\`${op.role}\``,
+    ].join(' | '),
+  )
+  return `# Permissions
+
+Who may ask for what, read off the operations themselves; the walk \`test/walks/matrix.test.ts\` asks for each of them as everybody. A token needs the
+scope *and* its owner the role; a session has every scope, so that the role decides. Of the roles each has the say of those before it:
+\`project_viewer\`, \`project_contributor\`, \`project_admin\`, and in every project of a workspace \`workspace_admin\` and \`workspace_owner\`. What is outside of
+the caller's workspace or project is answered like what is not there.
+
+| operation | route | for | scope | role |
+| --- | --- | --- | --- | --- |
+${rows.map((row) => `| ${row} |`.replaceAll('|  |', '| |').replaceAll('|  |', '| |')).join('\n')}
+
+Finer than this table: with a role that lets them in, people see and end their own tokens, and admins of the project those of everybody; an owner's
+say in a workspace is given, taken and touched by owners; the last owner stays; admins of a project give roles in that project only.
+`
+}
 
 async function connectorsPage(): Promise<string> {
   const table = (head: string[], rows: string[][]) =>

@@ -265,6 +265,7 @@ describe('the audit chain', () => {
       'oauth_app.changed',
       'connection.sign_in_offered',
       'connection.connected',
+      'invitation.created',
     ])
     expect(items.every((i: { actor: string }) => /^(pat|user):/.test(i.actor))).toBe(true)
     // What a browser brings back is no request to the API; who had asked for the link stands for it.

@@ -5,7 +5,7 @@ import type { Provider } from '../fakes/provider.ts'
 import { type Answer, runtime, type TestRuntime } from '../harness.ts'
 import { behindTheScenes, ended, graphOf } from './acts.ts'
 import { message, send, verdict } from './mcp-client.ts'
-import { type Belongings, belongings, rowCounts, rowsOf, secondTenant, startGoogle, type Tenant } from './tenants.ts'
+import { type Belongings, BODIES, belongings, pathOf, rowCounts, rowsOf, secondTenant, startGoogle, type Tenant } from './tenants.ts'
 
 let google: Provider
 let rt: TestRuntime
@@ -27,24 +27,6 @@ afterAll(async () => {
   await google?.close()
 })
 
-/** Bodies that are right but for the id, so that nothing else can be the reason of a refusal. */
-const BODIES: Record<string, object> = {
-  'connections.update': { display_name: 'taken over' },
-  'instances.update': { name: 'taken over' },
-  'profiles.create': { name: 'taken over' },
-  'profiles.update': { name: 'taken over' },
-  'workflows.update': { name: 'taken over' },
-  'runs.command': { command: 'start' },
-  'runs.resolve_step': { outcome: 'done' },
-  'webhooks.update': { name: 'taken over' },
-  'google.services': { services: ['gmail', 'google-drive'] },
-  'oauth_apps.put': {
-    provider: 'oauth2',
-    client_id: 'taken-over',
-    authorization_endpoint: 'http://127.0.0.1:9/a',
-    token_endpoint: 'http://127.0.0.1:9/t',
-  },
-}
 const link = { authorization_url: expect.stringContaining('/v1/oauth/start?ticket='), attempt_id: expect.stringMatching(/^oatt_/) }
 const SERVED: Record<string, object> = {
   'connections.authorize': link,
@@ -62,32 +44,9 @@ const SERVED: Record<string, object> = {
 const withIds = operations.filter((op) => op.http.includes('{') && !op.by)
 /** A slug is a name that each workspace gives by itself, so here a stranger makes something of their own: looked at below. */
 const MAKES_ONES_OWN = ['oauth_apps.put']
-/** Routes for connections that somebody has signed in to. */
-const OF_ACCOUNTS = /\/reconnect$|\/accounts\//
-
-/** The paths of a route with the ids of `them`; where it takes two ids, also with only the second of theirs. */
-function paths(http: string, them: Belongings, me: Belongings): string[] {
-  const kind = /\/v1\/(?:mcp\/)?([\w-]+)\//.exec(http)?.[1] as string
-  const first = (of: Belongings) =>
-    ({
-      connections: OF_ACCOUNTS.test(http) ? of.account : of.connection,
-      instances: of.instance,
-      workflows: of.workflow,
-      pats: of.pat,
-      'inbound-webhooks': of.hook,
-      oauth: of.attempt,
-    })[kind]
-  const fill = (a: Belongings, b: Belongings) =>
-    http
-      .replace(/^\w+ /, '')
-      .replace('{id}', first(a) ?? `no id is known for ${kind}`)
-      .replace('{run_id}', b.run)
-      .replace('{profile_id}', b.profile)
-      .replace('{tool}', 'http_request')
-      .replace('{step_id}', 'a')
-      .replace('{slug}', a.app)
-  return /\{(run_id|profile_id)\}/.test(http) ? [fill(them, them), fill(me, them)] : [fill(them, them)]
-}
+/** Where it takes two ids, also with only the second of theirs. */
+const paths = (http: string, them: Belongings, me: Belongings): string[] =>
+  /\{(run_id|profile_id)\}/.test(http) ? [pathOf(http, them), pathOf(http, me, them)] : [pathOf(http, them)]
 const ask = (as: TestRuntime, name: string, http: string, path: string): Promise<Answer> => {
   const method = http.split(' ')[0] as string
   return as.api(method, path, method === 'GET' || method === 'DELETE' ? undefined : (BODIES[name] ?? {}))

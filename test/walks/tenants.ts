@@ -37,7 +37,7 @@ export async function secondTenant(rt: TestRuntime, slug: string): Promise<Tenan
 /** The same runtime, asked with another token, and by another person's session where one is given. */
 export const asking = (rt: TestRuntime, pat: string, session?: string): TestRuntime => {
   const api: TestRuntime['api'] = (method, path, body, headers) =>
-    rt.api(method, path, body, { authorization: `Bearer ${pat}`, ...headers })
+    rt.api(method, path, body, headers && 'cookie' in headers ? headers : { authorization: `Bearer ${pat}`, ...headers })
   const ok: TestRuntime['ok'] = async (method, path, body, headers) => {
     const answer = await api(method, path, body, headers)
     if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
@@ -63,7 +63,7 @@ const APP = {
 }
 
 /** One of everything that has an id, made over HTTP. Its calls end at the egress guard, so only the sign-in needs somebody outside. */
-export async function belongings(rt: TestRuntime, google: Provider, person: string) {
+export async function belongings(rt: TestRuntime, google: Provider, person: string, place: Record<string, string> = {}) {
   const connection = await rt.ok('POST', '/v1/connections', {
     display_name: 'Mine',
     provider: 'http',
@@ -84,7 +84,16 @@ export async function belongings(rt: TestRuntime, google: Provider, person: stri
   await setUpApp(rt, google, { provider: 'google', scopes: [], params: {}, rotates: 'never' }, 'google')
   const signedIn = await signIn(rt, google, { slug: 'google', account: person, services: ['gmail'], display_name: 'An account' })
   if (!signedIn.connection) throw new Error(`${person} could not sign in: ${signedIn.page}`)
+  const own = { ...(await rt.session()), 'content-type': 'application/json', ...place }
+  const me = await rt.ok('GET', '/v1/me', undefined, own)
+  const invitation = await rt.ok('POST', '/v1/invitations', { email: `guest-of-${person}@example.com` }, own)
+  const [session] = (await rt.ok('GET', '/v1/auth/sessions', undefined, own)).items
   return {
+    workspace: me.workspace.id as string,
+    project: me.project_id as string,
+    member: me.user.id as string,
+    invitation: invitation.id as string,
+    session: session.id as string,
     connection: connection.id as string,
     instance: instance.id as string,
     profile: instance.profiles[0].id as string,
@@ -101,6 +110,57 @@ export async function belongings(rt: TestRuntime, google: Provider, person: stri
   }
 }
 export type Belongings = Awaited<ReturnType<typeof belongings>>
+
+/** Bodies that are right but for the id, so that nothing else can be the reason of a refusal. */
+export const BODIES: Record<string, object> = {
+  'connections.update': { display_name: 'taken over' },
+  'instances.update': { name: 'taken over' },
+  'profiles.create': { name: 'taken over' },
+  'profiles.update': { name: 'taken over' },
+  'workflows.update': { name: 'taken over' },
+  'runs.command': { command: 'start' },
+  'runs.resolve_step': { outcome: 'done' },
+  'webhooks.update': { name: 'taken over' },
+  'workspaces.update': { name: 'taken over' },
+  'projects.update': { name: 'taken over' },
+  'members.update': { disabled: true },
+  'google.services': { services: ['gmail', 'google-drive'] },
+  'oauth_apps.put': {
+    provider: 'oauth2',
+    client_id: 'taken-over',
+    authorization_endpoint: 'http://127.0.0.1:9/a',
+    token_endpoint: 'http://127.0.0.1:9/t',
+  },
+}
+
+/** Routes for connections that somebody has signed in to. */
+const OF_ACCOUNTS = /\/reconnect$|\/accounts\//
+
+/** The path of a route with the ids of `first`; where it takes two ids, the second of `second`. */
+export function pathOf(http: string, first: Belongings, second = first): string {
+  const kind = /\/v1\/(?:mcp\/|auth\/)?([\w-]+)\//.exec(http)?.[1] as string
+  const id = {
+    connections: OF_ACCOUNTS.test(http) ? first.account : first.connection,
+    instances: first.instance,
+    workflows: first.workflow,
+    pats: first.pat,
+    'inbound-webhooks': first.hook,
+    oauth: first.attempt,
+    sessions: first.session,
+    members: first.member,
+    invitations: first.invitation,
+    projects: first.project,
+    workspaces: first.workspace,
+  }[kind]
+  return http
+    .replace(/^\w+ /, '')
+    .replace('{id}', id ?? `no id is known for ${kind}`)
+    .replace('{run_id}', second.run)
+    .replace('{profile_id}', second.profile)
+    .replace('{tool}', 'http_request')
+    .replace('{step_id}', 'a')
+    .replace('{slug}', first.app)
+}
 
 /** Rows of every table of ours, counted in one statement. */
 export async function rowCounts(rt: TestRuntime): Promise<Record<string, number>> {
