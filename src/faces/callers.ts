@@ -3,11 +3,16 @@ import type { Context, Env } from 'hono'
 import { deleteCookie, setCookie } from 'hono/cookie'
 import { parse } from 'hono/utils/cookie'
 import { ABSOLUTE_S, type Access, ANYONE, type Caller } from '../access/index.ts'
-import { fail } from '../base/errors.ts'
+import { FAULTS, Fault, fail } from '../base/errors.ts'
 import type { AnyOperation, Browser } from '../operations/index.ts'
 
 /** A browser's own words about itself; more than this is no browser. */
 const MAX_USER_AGENT = 300
+/**
+ * How often whoever asked is looked at again while a long answer is made, and how old a look may be that another request had: together
+ * less than the second that a revocation may take.
+ */
+const STANDING_MS = 400
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 export function createCallers<E extends Env>(deps: {
@@ -76,6 +81,18 @@ export function createCallers<E extends Env>(deps: {
   return {
     byToken,
     byEither,
+
+    /** Aborts with the refusal when the token or the session behind a request dies. Whoever begins it ends it. */
+    watch(request: Request, ip: string | null): { signal: AbortSignal; over(): void } {
+      const ending = new AbortController()
+      const looking = setInterval(() => {
+        byEither(request, ip, STANDING_MS).catch((error: unknown) => {
+          // A database that is away says nothing about the caller.
+          if (error instanceof Fault && FAULTS[error.code].http === 401) ending.abort(error)
+        })
+      }, STANDING_MS).unref()
+      return { signal: ending.signal, over: () => clearInterval(looking) }
+    },
 
     browser(c: Context<E>, ip: string | null, requestId: string): Browser {
       return {

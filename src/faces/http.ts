@@ -127,17 +127,25 @@ export function createHttp(deps: {
         if (Object.hasOwn(input, name)) fail('INVALID_INPUT', `${name} is part of the path and may not be sent again`)
         input[name] = c.req.param(name)
       }
-      const answer = await deps.invoke(op, caller, input, {
+      // What is about signing in ends sessions by itself; everything else has a scope.
+      const watch = op.scope ? callers.watch(c.req.raw, ip) : null
+      const signal = watch ? AbortSignal.any([c.req.raw.signal, watch.signal]) : c.req.raw.signal
+      const asked = {
         requestId,
-        signal: c.req.raw.signal,
+        signal,
         browser,
         seen: {
           host: c.req.header('host') ?? null,
           forwardedHost: c.req.header('x-forwarded-host') ?? null,
           forwardedProto: c.req.header('x-forwarded-proto') ?? null,
         },
-        progress: (state) => deps.log.info({ request_id: requestId, operation: op.name, ...state }, 'progress'),
+        progress: (state: object) => deps.log.info({ request_id: requestId, operation: op.name, ...state }, 'progress'),
         idempotencyKey: c.req.header('idempotency-key'),
+      }
+      const answer = await deps.invoke(op, caller, input, asked).finally(() => {
+        watch?.over()
+        // Whatever came of it is not for somebody who may no longer ask.
+        watch?.signal.throwIfAborted()
       })
       return c.json(answer as never, op.status ?? 200)
     })
