@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { bytesOf, canonicalHost } from './base/addresses.ts'
 import { parseAllow } from './base/egress.ts'
 import { fail } from './base/errors.ts'
+import type { SmtpSettings } from './base/mail.ts'
 import { conceal, type RootKeySource, type Secret } from './vault/index.ts'
 
 export const VERSION = '0.1.0'
@@ -28,6 +29,8 @@ export interface Config {
   readonly publicUrl: string | null
   /** Addresses of proxies in front of this server: what they say of their clients is believed. */
   readonly trustedProxies: readonly string[]
+  /** Without it no mail is sent. */
+  readonly smtp: SmtpSettings | null
   /** OAuth apps for every workspace of this deployment. */
   readonly oauthApps: readonly ConfiguredApp[]
   readonly oauthSecrets: ReadonlyMap<string, Secret>
@@ -76,6 +79,12 @@ const FLAGS = {
     env: 'AGENTRUNTIME_TRUSTED_PROXY',
     about: 'address of a proxy in front, whose X-Forwarded-For is believed; repeatable',
   },
+  'smtp-url-file': {
+    type: 'string',
+    env: 'AGENTRUNTIME_SMTP_URL_FILE',
+    about: 'file with the mail server: smtps://user:password@mail.example.com, or smtp:// with STARTTLS',
+  },
+  'mail-from': { type: 'string', env: 'AGENTRUNTIME_MAIL_FROM', about: 'sender of the mail: AgentRuntime <agents@example.com>' },
   'oauth-apps-file': {
     type: 'string',
     env: 'AGENTRUNTIME_OAUTH_APPS_FILE',
@@ -139,6 +148,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     allowPrivate: allow.map((entry) => parseAllow(entry.trim())),
     publicUrl: publicUrl(text('public-url')),
     trustedProxies: proxies.map((entry) => addressOf(entry.trim())),
+    smtp: smtp(text('smtp-url-file'), text('mail-from')),
     ...oauthApps(text('oauth-apps-file')),
     eventsTo: eventsTo(text('events-url'), text('events-secret-file')),
   })
@@ -203,6 +213,30 @@ function eventsTo(url: string | undefined, secretFile: string | undefined): Conf
       hint: 'echo "whsec_$(openssl rand -base64 32)"',
     })
   return { url, secret: conceal(secret) }
+}
+
+/** What submission and implicit TLS listen on (RFC 8314). */
+const SMTP_PORT = { 'smtp:': 587, 'smtps:': 465 } as const
+
+function smtp(file: string | undefined, from: string | undefined): SmtpSettings | null {
+  if (file === undefined) return null
+  if (from === undefined || !/@[^\s@]+>?$/.test(from)) fail('INVALID_INPUT', '--smtp-url-file needs --mail-from with an e-mail address')
+  let url: URL | null
+  try {
+    url = URL.parse(readFileSync(file, 'utf8').trim())
+  } catch (error) {
+    return fail('INVALID_INPUT', `--smtp-url-file cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+  if (!url || !(url.protocol in SMTP_PORT) || url.hostname === '')
+    return fail('INVALID_INPUT', '--smtp-url-file must hold smtp://… or smtps://…')
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(url.port || SMTP_PORT[url.protocol as keyof typeof SMTP_PORT]),
+    secure: url.protocol === 'smtps:',
+    user: url.username === '' ? null : decodeURIComponent(url.username),
+    password: url.password === '' ? null : decodeURIComponent(url.password),
+    from,
+  }
 }
 
 function commandLine(text: string): string[] {

@@ -9,6 +9,7 @@ import { createEgress } from './base/egress.ts'
 import { openHastenedPool } from './base/postgres-pool.ts'
 import { newId } from './base/ids.ts'
 import { lockDirectory } from './base/lock.ts'
+import { createMail } from './base/mail.ts'
 import { createLog, type Logger } from './base/log.ts'
 import { migrate } from './base/migrate.ts'
 import { openDatabase } from './base/postgres-open.ts'
@@ -121,9 +122,12 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     undo.push(() => clearInterval(checking))
 
     const publicUrl = () => config.publicUrl ?? `http://${shownHost(config.host)}:${ownPort}`
+    const mail = config.smtp && (await createMail(config.smtp))
+    undo.push(() => mail?.close())
     const access = createAccess({
       db,
       now,
+      send: mail?.send,
       publicUrl,
       trouble: (error) => log.warn({ problem: (error as Error).message }, 'a letter or a note was not written'),
       setup: { isRight: (token) => setupTokenIsRight(config.dataDir, token, now()), done: () => removeSetupLink(config.dataDir) },

@@ -189,6 +189,7 @@ export const PROMISES = {
   'members.reset-link': 'Admins hand out links for new passwords to those whose only workspace is theirs.',
   'access.matrix': 'Everybody gets of every operation what it says of itself, and what is not theirs is answered like what is not there.',
   'access.shown-out': 'A call and a stream under way end within a second of the session or token behind them.',
+  'mail.sent': 'Where a mail server is named, links for passwords and invitations go out by mail, and a new token is told of.',
   'access.permissions': 'The table of permissions is read off the operations.',
   'access.roles': 'Each operation is refused below its role.',
   'access.scopes': 'A missing scope is named, and the refusal is audited.',

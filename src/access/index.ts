@@ -1,7 +1,10 @@
 /** Who is asking: people, sessions, tokens, roles, and the audit log of what they did. */
 import type { Db, Scope, Tx } from '../base/db.ts'
+import type { Letter } from '../base/mail.ts'
+import type { Caller } from './caller.ts'
 import { createFounding } from './founding.ts'
 import { createInvitations } from './invitations.ts'
+import { invitationLetter, resetLetter, tokenLetter } from './letters.ts'
 import { createLimits } from './limits.ts'
 import { createMembers } from './members.ts'
 import { createPasswords } from './passwords.ts'
@@ -26,7 +29,8 @@ export interface AccessDeps {
   now: () => number
   /** The one-time link of the first owner. Without it nobody can set up. */
   setup?: PeopleDeps['setup']
-  sendReset?: PeopleDeps['sendReset']
+  /** Sends a letter; without it admins hand links over. */
+  send?: ((letter: Letter) => Promise<void>) | undefined
   publicUrl?: () => string
   /** Hears of what went wrong where nobody waits for it. */
   trouble?: (error: unknown) => void
@@ -36,6 +40,9 @@ export interface AccessDeps {
 
 export function createAccess(deps: AccessDeps) {
   const { db, now } = deps
+  const { send, publicUrl = () => '' } = deps
+  // In the fragment: browsers keep that to themselves.
+  const linkTo = (path: string, token: string) => `${publicUrl()}${path}#t=${token}`
   const limits = createLimits({ now })
   const sessions = createSessions({ db, now })
   const { flush, ...pats } = createPats({ db, now, limits })
@@ -54,7 +61,7 @@ export function createAccess(deps: AccessDeps) {
     sessions,
     limits,
     setup: deps.setup ?? { isRight: () => false, done: () => undefined },
-    sendReset: deps.sendReset ?? null,
+    sendReset: send ? (email, token) => send(resetLetter(email, linkTo('/reset', token))) : null,
     later,
   })
 
@@ -72,7 +79,20 @@ export function createAccess(deps: AccessDeps) {
       pats.forgetPats(userId)
     },
     /** As people reach us, for links. */
-    linkTo: (path: string, token: string) => `${(deps.publicUrl ?? (() => ''))()}${path}#t=${token}`,
+    linkTo,
+    /** True when the letter is on its way; nobody waits for it. */
+    async mailInvitation(tx: Tx, caller: Caller, email: string, link: string): Promise<boolean> {
+      if (!send) return false
+      const workspace = (await rows.workspace(tx, caller.workspace))?.name ?? caller.workspaceSlug
+      later(() => send(invitationLetter(email, { workspace, by: caller.userName, link })))
+      return true
+    },
+    /** To its owner: a token that somebody else has made does not stay unnoticed. */
+    async tellOfToken(tx: Tx, caller: Caller, pat: { display_name: string; expires_at: string }): Promise<void> {
+      const user = send && (await peopleRows.user(tx, caller.userId))
+      const revoke = `${publicUrl()}/settings`
+      if (send && user) later(() => send(tokenLetter(user.email, { name: pat.display_name, expires: pat.expires_at, revoke })))
+    },
 
     /** A cookie to a caller. */
     authenticateSession: sessions.caller,

@@ -173,7 +173,7 @@ const invite = {
 } as const
 const inviting: Parameters<typeof operation<typeof forNewcomer, typeof invited, 'invitations.create'>>[0]['run'] = async (
   { access },
-  { caller, act },
+  { caller, act, read },
   input,
 ) => {
   if ((input.project_id === undefined) !== (input.project_role === undefined))
@@ -182,7 +182,8 @@ const inviting: Parameters<typeof operation<typeof forNewcomer, typeof invited, 
     (tx) => access.invitations.invite(tx, caller, input),
     (it) => ({ target: it.invitation.id, details: { email: input.email, role: input.role } }),
   )
-  return { ...made.invitation, link: access.linkTo('/invite', made.token), mailed: false }
+  const link = access.linkTo('/invite', made.token)
+  return { ...made.invitation, link, mailed: await read((tx) => access.mailInvitation(tx, caller, input.email, link)) }
 }
 
 export const createInvitation = operation({

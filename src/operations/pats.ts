@@ -45,7 +45,7 @@ export const createPat = operation({
     project_id: z.string().optional().describe("the caller's own project"),
   }),
   output: pat.extend({ token: z.string() }),
-  run: async ({ access }, { caller, act }, { project_id, ...input }) => {
+  run: async ({ access }, { caller, act, read }, { project_id, ...input }) => {
     if (project_id !== undefined && project_id !== caller.project)
       fail('NOT_FOUND', `there is no project ${project_id} here`, { hint: 'X-Project-Id says in which project a token is made.' })
     const more = input.scopes.filter((s) => !caller.scopes.includes(s))
@@ -55,6 +55,7 @@ export const createPat = operation({
       (tx) => access.createPat(tx, caller, input),
       ({ pat: p }) => ({ target: p.id, details: { scopes: p.scopes, expires_at: p.expires_at } }),
     )
+    await read((tx) => access.tellOfToken(tx, caller, made.pat))
     return { ...made.pat, token: made.token }
   },
 })

@@ -41,7 +41,7 @@ const open = () =>
     db,
     now: () => clock,
     onHash: () => hashes++,
-    sendReset: async (email, token) => void letters.push({ email, token }),
+    send: async ({ to, text }) => void letters.push({ email: to, token: /#t=(\S+)/.exec(text)?.[1] ?? '' }),
     setup: { isRight: (token) => token === 'right', done: () => undefined },
   })
 /** One statement that sees everything, as the runtime's own chores do. */
@@ -214,7 +214,7 @@ describe('a stranger', () => {
       },
       now: () => clock,
       onHash: () => hashes++,
-      sendReset: async (email, token) => void letters.push({ email, token }),
+      send: async ({ to, text }) => void letters.push({ email: to, token: /#t=(\S+)/.exec(text)?.[1] ?? '' }),
     })
     for (const email of ['nobody@example.com', 'ada@example.com']) {
       asked = 0

@@ -1,0 +1,50 @@
+/** Letters, through the SMTP server that the operator has named. */
+import { Fault } from './errors.ts'
+
+export interface Letter {
+  to: string
+  subject: string
+  text: string
+}
+export interface SmtpSettings {
+  host: string
+  port: number
+  /** TLS from the first byte; else STARTTLS is insisted on, except on this machine. */
+  secure: boolean
+  user: string | null
+  password: string | null
+  from: string
+}
+
+/** Nobody waits for a letter; a server that is silent for longer is not there. */
+const SILENCE_MS = 15_000
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/
+
+export async function createMail(settings: SmtpSettings): Promise<{ send(letter: Letter): Promise<void>; close(): void }> {
+  // Only here: a runtime without mail does not load it.
+  const { createTransport } = await import('nodemailer')
+  const { host, port, secure, user, password, from } = settings
+  const transport = createTransport({
+    host,
+    port,
+    secure,
+    requireTLS: !LOOPBACK.test(host),
+    ...(user === null ? {} : { auth: { user, pass: password ?? '' } }),
+    connectionTimeout: SILENCE_MS,
+    greetingTimeout: SILENCE_MS,
+    socketTimeout: SILENCE_MS,
+    // What is in a letter is ours; nothing is fetched for it.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  })
+  return {
+    async send(letter) {
+      await transport.sendMail({ from, ...letter }).catch((error: { code?: string; responseCode?: number }) => {
+        // The server's words may repeat the letter, so only its numbers are told.
+        throw new Fault('UPSTREAM_ERROR', `the mail server did not take a letter (${error.responseCode ?? error.code ?? 'no answer'})`)
+      })
+    },
+    close: () => transport.close(),
+  }
+}
