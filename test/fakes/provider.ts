@@ -38,6 +38,8 @@ export interface ProviderOptions {
   refreshTtlS?: number
   rotate?: 'strict' | 'never'
   requirePkce?: boolean
+  /** Its pages cut themselves off from the window that opened theirs (COOP), as those of some vendors do. */
+  isolated?: boolean
   /** Beside the first client, which takes its secret both in the header and in the form. */
   clients?: readonly ClientOptions[]
 }
@@ -227,6 +229,9 @@ export async function startProvider(options: ProviderOptions = {}): Promise<Prov
     clients.set(id, { ...row, ...by(row) })
   }
   for (const it of [{ ...client, redirectUris: options.redirectUris ?? [] }, ...(options.clients ?? [])]) register(it)
+  http.on('request', (_request, response) => {
+    if (options.isolated) response.setHeader('cross-origin-opener-policy', 'same-origin')
+  })
   http.on('request', server.callback())
 
   const codeVerifier = randomBytes(32).toString('base64url')

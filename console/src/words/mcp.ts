@@ -51,7 +51,7 @@ export const mcp = {
   },
   'mcp.delete.do': 'Delete instance',
   'mcp.deleted': '{name} is deleted.',
-  'mcp.add.title': 'Add {server}',
+  'mcp.add.title': 'New instance: {server}',
   'mcp.add.connection': 'Connection',
   'mcp.add.none': 'None',
   'mcp.add.noneNeeded': 'This server needs no connection.',

@@ -36,9 +36,9 @@ export function ByHand({ template, onMade, onBack }: Props) {
 
   const trial = useMutation({ mutationFn: () => call('connections.try', what()), gcTime: 0 })
   const save = useMutation({
-    mutationFn: async () => {
+    mutationFn: async (tried: boolean) => {
       const made = await call('connections.create', { display_name: name.trim(), environment, ...what() })
-      return { made, tested: testable ? await call('connections.validate', { id: made.id }) : null }
+      return { made, tested: tried ? await call('connections.validate', { id: made.id }) : null }
     },
     // What was typed lies nowhere any more once the dialog is gone.
     gcTime: 0,
@@ -79,7 +79,7 @@ export function ByHand({ template, onMade, onBack }: Props) {
       const tested = await trial.mutateAsync().catch(() => null)
       if (!tested?.ok) return
     }
-    save.mutate()
+    save.mutate(testable)
   }
   const refused = trial.data?.problem ?? null
   const wrong = [
@@ -146,7 +146,7 @@ export function ByHand({ template, onMade, onBack }: Props) {
             <p className="font-medium break-words text-danger">{refused.message}</p>
             {refused.hint ? <p className="break-words text-ink-2">{refused.hint}</p> : null}
             <p className="mt-1 text-ink-2">{t('connect.notSaved')}</p>
-            <Button size="sm" className="mt-2" busy={save.isPending} onClick={() => save.mutate()}>
+            <Button size="sm" className="mt-2" busy={save.isPending} onClick={() => save.mutate(false)}>
               {t('connect.saveAnyway')}
             </Button>
           </div>

@@ -96,7 +96,7 @@ function Panes({ instance, server, denied }: { instance: InstanceFacts; server: 
   if (!shown) return null
   const serving = profiles.find((p) => p.active && p.environment === shown.environment)
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[190px_minmax(0,1fr)_minmax(0,1.15fr)] lg:grid-cols-[190px_minmax(0,1fr)]">
+    <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 xl:grid-cols-[190px_minmax(0,1fr)_minmax(0,1.15fr)] lg:grid-cols-[190px_minmax(0,1fr)]">
       <Profiles
         instance={instance}
         server={server}

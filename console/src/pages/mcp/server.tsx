@@ -40,7 +40,7 @@ export function Server() {
       <Region query={catalog}>
         {() =>
           found ? (
-            <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_300px]">
+            <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 lg:grid-cols-[minmax(0,1fr)_300px]">
               <Card>
                 <h2 className="border-b border-line px-4 py-3 text-base font-semibold">{t('mcp.tools', { n: found.tools.length })}</h2>
                 <ul>
