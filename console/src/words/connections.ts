@@ -122,6 +122,7 @@ export const connections = {
   'signin.keepAsIs': 'Keep as it is',
   'signin.returned': 'The account is connected.',
   'signin.theProvider': 'the provider',
+  'signin.aProvider': 'A provider',
   'origin.other': 'You opened the Console at {here}, but its public address is {url}. {provider} would refuse.',
   'origin.insecure': 'The public address {url} is plain http. {provider} allows that for localhost only.',
   'origin.use': 'Use this address',

@@ -170,6 +170,7 @@ function ServiceRow({
           denied={denied}
           ask={askAgain(account.id, [s.slug])}
           inline
+          quiet
           onDone={(_, whole) => {
             if (whole) toast(t('accounts.granted', { service: s.title }))
           }}

@@ -15,14 +15,14 @@ type Dead = Answer<'connections.list'>['items'][number]
 const SHOWN = 2
 
 /** One for each that is dead, wherever somebody should know of it. */
-export function ReconnectBanners() {
+export function ReconnectBanners({ quiet = false }: { quiet?: boolean }) {
   const denied = useDenied('project_contributor')
   const dead = useQuery(deadQuery).data?.items ?? []
   const more = dead.length - SHOWN
   return (
     <>
       {dead.slice(0, SHOWN).map((c) => (
-        <Banner key={c.id} connection={c} denied={denied} />
+        <Banner key={c.id} connection={c} denied={denied} quiet={quiet} />
       ))}
       {more > 0 ? (
         <p className="mb-4 text-sm">
@@ -39,7 +39,7 @@ export function ReconnectBanners() {
   )
 }
 
-function Banner({ connection: c, denied }: { connection: Dead; denied: string | null }) {
+function Banner({ connection: c, denied, quiet }: { connection: Dead; denied: string | null; quiet: boolean }) {
   const { usage } = c
   return (
     <section
@@ -61,6 +61,7 @@ function Banner({ connection: c, denied }: { connection: Dead; denied: string | 
           provider={c.provider}
           look="plain"
           inline
+          quiet={quiet}
           size="sm"
           denied={denied}
           ask={askAgain(c.id)}

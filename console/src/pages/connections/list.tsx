@@ -19,6 +19,7 @@ import { Detail } from './detail.tsx'
 import { Filters, STATUSES } from './filters.tsx'
 import { NewConnection } from './new.tsx'
 import { onHurry } from './popup.ts'
+import { PageGuard } from './origin.tsx'
 import { Returned } from './returned.tsx'
 
 export type Listed = Answer<'connections.list'>['items'][number]
@@ -109,7 +110,8 @@ export function Connections() {
       <PageHeader title={t('connections.title')} about={t('connections.about')} action={add} />
       {denied ? <p className="mb-4 text-sm text-ink-2">{denied}</p> : null}
       <Returned />
-      <ReconnectBanners />
+      <PageGuard />
+      <ReconnectBanners quiet />
       <Accounts denied={denied} />
       <Card>
         <Filters filter={{ q, status, provider }} set={set} input={input} count={countText(items.length, list.hasNextPage)} />

@@ -1,15 +1,34 @@
 /** A sign-in comes back to one address. Whoever has opened the Console at another one is told before, not by the provider afterwards. */
+import { useQuery } from '@tanstack/react-query'
 import { TriangleAlert } from 'lucide-react'
+import { googleConfigQuery, oauthAppsQuery } from '../../queries.ts'
 import { buttonClass } from '../../ui/button.tsx'
 import { t } from '../../words/index.ts'
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
 /** Where the Console has to be opened instead; null where it is right. */
-export function detour(redirectUri: string): { origin: string; insecure: boolean } | null {
+function detour(redirectUri: string): { origin: string; insecure: boolean } | null {
   const { origin, protocol, hostname } = new URL(redirectUri)
   const insecure = protocol === 'http:' && !LOOPBACK.test(hostname)
   return origin !== location.origin || insecure ? { origin, insecure } : null
+}
+
+export function useDetour(): ReturnType<typeof detour> {
+  const { data } = useQuery(googleConfigQuery)
+  return data ? detour(data.redirect_uri) : null
+}
+
+/** Once for a page on which several things could be signed in to. */
+export function PageGuard() {
+  const to = useDetour()
+  const apps = useQuery(oauthAppsQuery)
+  if (to === null || !apps.data || apps.data.items.length === 0) return null
+  return (
+    <div className="mb-4">
+      <OriginGuard to={to} provider={t('signin.aProvider')} />
+    </div>
+  )
 }
 
 export function OriginGuard({ to, provider }: { to: NonNullable<ReturnType<typeof detour>>; provider: string }) {

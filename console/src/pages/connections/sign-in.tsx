@@ -6,7 +6,7 @@ import { Button, buttonClass, type Look } from '../../ui/button.tsx'
 import { CopyChip } from '../../ui/parts.tsx'
 import { Problem } from '../../ui/region.tsx'
 import { type Key, t } from '../../words/index.ts'
-import { detour, OriginGuard } from './origin.tsx'
+import { OriginGuard, useDetour } from './origin.tsx'
 import type { Ended, Link } from './popup.ts'
 import { type State, useSignIn, type Wish } from './use-sign-in.ts'
 
@@ -22,6 +22,8 @@ interface Props {
   name?: string
   /** The button stands among others in a line; what is said of it gets a line of its own. */
   inline?: boolean
+  /** The page says already why nothing can be begun here. */
+  quiet?: boolean
   ask: (wish: Wish) => Promise<Link>
   /** `whole`: everything that was asked for was given. */
   onDone: (ended: Ended, whole: boolean) => void
@@ -32,7 +34,7 @@ export function SignIn(props: Props) {
   const { provider } = props
   const flow = useSignIn(props)
   const address = useQuery(googleConfigQuery)
-  const elsewhere = address.data ? detour(address.data.redirect_uri) : null
+  const elsewhere = useDetour()
   const { state } = flow
   return (
     <div className={props.inline ? 'contents' : 'flex min-w-0 flex-col items-start gap-2'}>
@@ -47,7 +49,7 @@ export function SignIn(props: Props) {
         {props.label}
         {props.name ? <span className="sr-only">{props.name}</span> : null}
       </Button>
-      {elsewhere && !props.denied ? <OriginGuard to={elsewhere} provider={provider} /> : null}
+      {elsewhere && !props.denied && !props.quiet ? <OriginGuard to={elsewhere} provider={provider} /> : null}
       <div
         aria-live="polite"
         className={`flex max-w-full min-w-0 flex-col items-start gap-2 text-sm empty:hidden ${props.inline ? 'order-last basis-full' : ''}`}
