@@ -175,6 +175,8 @@ export const PROMISES = {
   'console.oauth': 'An account is connected in a window of its own, service by service.',
   'console.oauth-failures': 'Each way in which a sign-in fails is said where it was begun, with what to do next.',
   'console.oauth-coop': 'A provider that cuts the two windows apart changes nothing.',
+  'console.budget': 'Pages with a list or a configuration load at most 220 KiB of script.',
+  'console.try-tool': 'A tool is tried by a form or by JSON; one that destroys asks first, one that is not allowed says what is missing.',
   'console.profiles': 'A profile is edited as a form or as JSON, and made active with its differences in sight.',
   'console.sign-in': 'The link of the first start makes an owner, who signs in and comes back to the page that was asked for.',
   'sign-in.argon2id': 'Passwords are kept as argon2id at or above the floor, and a weaker hash is replaced at the next sign-in.',

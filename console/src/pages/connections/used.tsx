@@ -51,7 +51,14 @@ function Places({ usage }: { usage: Usage }) {
         <ul className="flex flex-col gap-2 pt-1">
           {workflows.map((w) => (
             <li key={w.workflow_id}>
-              <span className="font-medium break-words">{w.name}</span>
+              <Link
+                to="/workflows/$id"
+                params={{ id: w.workflow_id }}
+                search={{ view: undefined, step: w.steps[0], panel: undefined }}
+                className="font-medium break-words text-accent hover:underline"
+              >
+                {w.name}
+              </Link>
               <span className="block text-xs text-ink-3">
                 {[
                   t('detail.used.steps', { n: w.steps.length, steps: w.steps.join(', ') }),

@@ -8,7 +8,7 @@ import { catalogQuery, googleConfigQuery, instanceQuery, instanceUsageQuery } fr
 import { Button } from '../../ui/button.tsx'
 import { CopyChip, Tabs } from '../../ui/parts.tsx'
 import { Card, PageHeader, Problem, Region } from '../../ui/region.tsx'
-import { toast } from '../../ui/toast.tsx'
+import { toast, toastWithUndo } from '../../ui/toast.tsx'
 import { t } from '../../words/index.ts'
 import { Checks } from './checks.tsx'
 import { InstanceDialog } from './instance-dialog.tsx'
@@ -89,8 +89,11 @@ function Panes({ instance, server, denied }: { instance: InstanceFacts; server: 
   const activate = useMutation({
     mutationFn: (profile_id: string) => call('profiles.set_active', { id: instance.id, profile_id }),
     onSuccess: async (p) => {
+      const before = profiles.find((it) => it.active && it.environment === p.environment)
       await queries.invalidateQueries({ queryKey: ['instances'] })
-      toast(t('mcp.profile.nowActive', { profile: p.name, environment: p.environment }))
+      const done = t('mcp.profile.nowActive', { profile: p.name, environment: p.environment })
+      if (before && before.id !== p.id) toastWithUndo(done, () => activate.mutate(before.id))
+      else toast(done)
     },
   })
   if (!shown) return null

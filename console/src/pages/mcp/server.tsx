@@ -73,7 +73,7 @@ export function Server() {
                 </Card>
                 <Card className="p-4">
                   <h2 className="pb-2 text-base font-semibold">{t('mcp.settings')}</h2>
-                  <Json value={found.config_schema} />
+                  <Json value={found.config_schema} label={t('mcp.settings')} />
                 </Card>
               </div>
             </div>
@@ -129,7 +129,7 @@ function ToolRow({ tool }: { tool: Tool }) {
             ]}
           />
           <div className="w-full min-w-0">
-            <Json value={shown[side]} />
+            <Json value={shown[side]} label={`${name}: ${t('mcp.schemas')}`} />
           </div>
         </div>
       ) : null}

@@ -181,7 +181,7 @@ function Call({ tool, instanceId, environment, denied }: Props & { tool: Tool })
             {view === 'table' ? (
               <Result value={run.data.result} label={tool.name} />
             ) : view === 'json' ? (
-              <Json value={run.data.result} />
+              <Json value={run.data.result} label={tool.name} />
             ) : (
               <Raw value={run.data.result} />
             )}
@@ -191,7 +191,7 @@ function Call({ tool, instanceId, environment, denied }: Props & { tool: Tool })
       {sure ? (
         <Dialog open onClose={() => setSure(false)} title={t('mcp.sure.title', { tool: tool.name })} about={t('mcp.sure.about')}>
           <div className="flex flex-col gap-4">
-            <Json value={args.value} />
+            <Json value={args.value} label={t('mcp.args')} />
             <div className="flex justify-end gap-2">
               <Button onClick={() => setSure(false)}>{t('action.cancel')}</Button>
               <Button look="danger" busy={run.isPending} onClick={() => run.mutate()}>
