@@ -161,6 +161,7 @@ export const workflows = {
   'problems.warnings': { one: 'One warning', other: '{n} warnings' },
   'problems.none': 'No problems',
   'json.label': 'Graph as JSON',
+  'json.scroll': 'Text of the graph',
   'json.live': 'What you type applies as soon as it can be read. Ctrl+Space offers names and values.',
   'json.kept': 'The last draft that could be read is kept.',
   'json.unreadable': 'This is not JSON: line {line}, column {column}.',

@@ -40,6 +40,10 @@ export function JsonView({ studio, aim, stepId }: { studio: Studio; aim: Aim | n
         known={studio.issues}
         onView={(made) => {
           view.current = made
+          // What scrolls can be scrolled by keyboard, and says what it is.
+          made?.scrollDOM.setAttribute('tabindex', '0')
+          made?.scrollDOM.setAttribute('role', 'group')
+          made?.scrollDOM.setAttribute('aria-label', t('json.scroll'))
         }}
         className="h-[calc(100dvh-300px)] min-h-80 [&_.cm-editor]:h-full"
       />
