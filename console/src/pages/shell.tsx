@@ -116,7 +116,7 @@ export function Shell() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: it is for each page anew
   useEffect(() => {
     if (first.current) first.current = false
-    else (main.current?.querySelector<HTMLElement>('h1') ?? main.current)?.focus()
+    else if (!document.querySelector('[role=dialog]')) (main.current?.querySelector<HTMLElement>('h1') ?? main.current)?.focus()
   }, [path])
 
   const signedOut = useSignedOut()

@@ -74,7 +74,7 @@ export function Tabs<T extends string>(props: {
   label: string
 }) {
   return (
-    <div role="tablist" aria-label={props.label} className="flex gap-4 border-b border-line">
+    <div role="tablist" aria-label={props.label} className="flex gap-4 overflow-x-auto overflow-y-hidden border-b border-line">
       {props.tabs.map(({ id, label }) => (
         <button
           key={id}
@@ -93,7 +93,7 @@ export function Tabs<T extends string>(props: {
             const all = e.currentTarget.parentElement?.children
             ;(all?.[props.tabs.indexOf(next)] as HTMLElement | undefined)?.focus()
           }}
-          className={`-mb-px h-9 border-b-2 text-sm ${id === props.active ? 'border-accent font-medium text-ink' : 'border-transparent text-ink-2 hover:text-ink'}`}
+          className={`h-9 shrink-0 border-b-2 text-sm ${id === props.active ? 'border-accent font-medium text-ink' : 'border-transparent text-ink-2 hover:text-ink'}`}
         >
           {label}
         </button>

@@ -53,6 +53,8 @@ function Picker({ items, onPick }: { items: readonly Template[]; onPick: (provid
     <div className="flex flex-col gap-3">
       <Input
         type="search"
+        // The list comes later than the dialog, which then has its focus elsewhere.
+        autoFocus
         aria-label={t('connect.search')}
         placeholder={t('connect.search')}
         value={text}
