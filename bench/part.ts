@@ -1,5 +1,6 @@
 /** One part, in a process of its own: what one has warmed up or left behind does not meet the next. */
 import { latency, throughput } from './calls.ts'
+import { consolePages } from './console.ts'
 import { lists } from './lists.ts'
 import { renewals } from './renewals.ts'
 import type { Figure } from './report.ts'
@@ -16,6 +17,7 @@ const PARTS: Record<string, (options: Options) => Promise<Figure[]>> = {
   e: rewrapped,
   f: lists,
   g: renewals,
+  h: consolePages,
 }
 
 const [part = '', options = '{}'] = process.argv.slice(2)

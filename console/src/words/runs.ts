@@ -11,6 +11,7 @@ export const runs = {
   'runs.empty.text': 'A run is a workflow at work. Start one from Home.',
   'runs.filtered': 'No runs match.',
   'runs.filter.status': 'Status',
+  'runs.filter.all': 'All',
   'run.status.queued': 'Queued',
   'run.status.running': 'Running',
   'run.status.paused': 'Paused',
