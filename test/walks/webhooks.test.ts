@@ -380,6 +380,10 @@ describe('what comes in', () => {
       expect(it.status).toBe(401)
       expect(await it.text()).not.toContain('1158201444')
     }
+    await rt.ok('PATCH', hook.path, { enabled: false })
+    expect((await ask(hook.path, question)).status).toBe(401)
+    await rt.ok('PATCH', hook.path, { enabled: true })
+    expect((await ask(hook.path, question)).status).toBe(200)
     // Without the question the same address asks for facts, with a token.
     expect((await fetch(rt.url + hook.path)).status).toBe(401)
     expect((await rt.ok('GET', hook.path)).signature).toEqual({ scheme: 'meta', header: 'x-hub-signature-256', tolerance_seconds: null })
