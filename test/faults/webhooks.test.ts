@@ -7,6 +7,7 @@ import { SENDERS, type Sender } from '../fakes/senders.ts'
 import { runtime, type TestRuntime, until } from '../harness.ts'
 import { delivery, hooked, knock } from '../walks/knocks.ts'
 import { auditVerifies, books, publish, query, type Step, withFaults } from './kit.ts'
+import { startRelay } from './relay.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 
 let upstream: Upstream
@@ -15,6 +16,8 @@ beforeAll(async () => {
 })
 afterAll(() => upstream.close())
 
+/** Several starts of a process each, on a machine that may be busy. */
+const PATIENT_MS = 120_000
 const STEPS: Step[] = [
   { id: 'read', method: 'GET' },
   { id: 'write', method: 'POST', after: ['read'] },
@@ -31,7 +34,7 @@ describe.each([
   ['triggers.delivery.before_commit', 0],
   ['triggers.delivery.after_commit', 1],
   ['runs.start.before_engine', 1],
-] as const)('killed at %s', (point, there) => {
+] as const)('killed at %s', { timeout: PATIENT_MS }, (point, there) => {
   it.each(['agentruntime', 'stripe'])(
     '[webhooks.durable] %s: one run after the next try, whichever side of the commit it was',
     async (name) => {
@@ -69,7 +72,9 @@ describe.each([
   )
 })
 
-it('[webhooks.durable] a fault on the way leaves nothing, and fifty at once with a kill among them are one run', async () => {
+it('[webhooks.durable] a fault on the way leaves nothing, and fifty at once with a kill among them are one run', {
+  timeout: PATIENT_MS,
+}, async () => {
   upstream.calls.length = 0
   await using first = await runtime(
     withFaults(upstream, [
@@ -98,7 +103,7 @@ it('[webhooks.durable] a fault on the way leaves nothing, and fifty at once with
   }
 })
 
-it('[webhooks.durable] while the vault is sealed or the database away a sender is asked to try again', async () => {
+it('[webhooks.durable] while the vault is sealed a sender is asked to try again', { timeout: PATIENT_MS }, async () => {
   await using first = await runtime(withFaults(upstream, []))
   const workflow = await publish(first, upstream, [{ id: 'read', method: 'GET' }])
   const hook = await hooked(first, workflow, sender('github'))
@@ -126,7 +131,7 @@ it('[webhooks.durable] while the vault is sealed or the database away a sender i
   }
 })
 
-it('[webhooks.once] fifty at once at two processes are one run', async () => {
+it('[webhooks.once] fifty at once at two processes are one run', { timeout: PATIENT_MS }, async () => {
   upstream.calls.length = 0
   await using one = await runtime(withFaults(upstream, []))
   const shared = { database: { url: one.databaseUrl as string }, flags: ['--root-key-file', join(one.dataDir, 'root.key')] }
@@ -144,4 +149,59 @@ it('[webhooks.once] fifty at once at two processes are one run', async () => {
   }
   await finished(one, 3)
   expect(upstream.calls).toHaveLength(6)
+})
+
+it('[webhooks.durable] the database goes again and again: who is told 503 tries again, and each delivery is one run', {
+  timeout: PATIENT_MS,
+}, async () => {
+  upstream.calls.length = 0
+  const relay = await startRelay()
+  // These senders ask again and again without a pause: how often one may is looked at elsewhere.
+  const flags = ['--rate={"burst":100000,"perSecond":100000}']
+  const ar = await runtime(withFaults(upstream, [], { reconcileMs: 1_000, startingMs: 1_000 }, { database: { url: relay.url }, flags }))
+  try {
+    const workflow = await publish(ar, upstream, STEPS)
+    const hook = await hooked(ar, workflow, sender('stripe'))
+    const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+    const told = new Set<string>()
+    const sending = Array.from({ length: 20 }, async (_, n) => {
+      const first = delivery(hook, { n })
+      await pause(n * 100)
+      return await until(
+        async () => {
+          // Signed anew for each try, as Stripe does.
+          const answer = await knock(ar, hook.path, delivery(hook, { id: first.id, body: first.body }))
+          told.add(`${answer.status} ${answer.body.code ?? ''} ${answer.headers.get('retry-after') ?? ''}`.trim())
+          return answer.status < 300 ? (answer.body.run_id as string) : null
+        },
+        `delivery ${n} to be taken`,
+        60_000,
+      )
+    })
+    for (let i = 0; i < 6; i++) {
+      await pause(200)
+      relay.cut()
+      await pause(i === 3 ? 1_500 : 150)
+      relay.mend()
+    }
+    const ids = await Promise.all(sending)
+    expect(new Set(ids).size).toBe(20)
+    for (const what of told) expect(what).toMatch(/^(20[02]|503 DEPENDENCY_UNAVAILABLE 5)$/)
+    expect([...told].some((what) => what.startsWith('503'))).toBe(true)
+    const completed = await until(
+      async () => {
+        const found = (await books(relay.connection)).runs
+        return found.length === 20 && found.every((r) => r.status === 'completed') ? found : null
+      },
+      'all runs to end',
+      60_000,
+    )
+    expect(completed.map((r) => r.id).sort()).toEqual(ids.toSorted())
+    for (let n = 0; n < 20; n++) for (const step of STEPS) expect(upstream.of(`/${n}/${step.id}`).length, `/${n}/${step.id}`).toBe(1)
+    await auditVerifies(ar)
+  } finally {
+    relay.mend()
+    await ar[Symbol.asyncDispose]()
+    await relay.close()
+  }
 })
