@@ -18,6 +18,42 @@ function routes(): Plugin {
   }
 }
 
+/** Which page is behind an address, so that the server can name its parts before the program asks for them. One that is missing is only later. */
+const PAGES: Record<string, string> = {
+  '/': 'home/home',
+  '/login': 'sign/login',
+  '/setup': 'sign/setup',
+  '/connections': 'connections/list',
+  '/mcp': 'mcp/list',
+  '/mcp/instances/': 'mcp/instance',
+  '/workflows': 'workflows/list',
+  '/runs': 'runs/list',
+  '/runs/': 'runs/run',
+  '/settings': 'settings/settings',
+}
+function pages(): Plugin {
+  return {
+    name: 'pages',
+    generateBundle(_, bundle) {
+      const chunks = Object.values(bundle).filter((it) => it.type === 'chunk')
+      const byFile = new Map(chunks.map((it) => [it.fileName, it]))
+      const withImports = (file: string, found = new Set<string>()): Set<string> => {
+        if (found.has(file)) return found
+        found.add(file)
+        for (const other of byFile.get(file)?.imports ?? []) withImports(other, found)
+        return found
+      }
+      const entry = withImports(chunks.find((it) => it.isEntry)?.fileName ?? '')
+      const parts = Object.entries(PAGES).map(([path, page]) => {
+        const chunk = chunks.find((it) => it.facadeModuleId?.endsWith(`/pages/${page}.tsx`))
+        if (!chunk) this.error(`there is no page ${page} of its own`)
+        return [path, [...withImports(chunk.fileName)].filter((file) => !entry.has(file))]
+      })
+      this.emitFile({ type: 'asset', fileName: 'pages.json', source: JSON.stringify(Object.fromEntries(parts)) })
+    },
+  }
+}
+
 /** Compressed once here, so that no request waits for it. */
 function compressed(): Plugin {
   return {
@@ -36,6 +72,6 @@ function compressed(): Plugin {
 
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [routes(), react(), tailwind(), compressed()],
+  plugins: [routes(), react(), tailwind(), pages(), compressed()],
   build: { outDir: 'dist', emptyOutDir: true, assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 600 },
 })

@@ -39,6 +39,15 @@ export function workIn(place: typeof project): void {
 export const headersOfPlace = (): Record<string, string> =>
   project ? { 'x-tenant-id': project.workspace, 'x-project-id': project.project } : {}
 
+/** What the page itself has asked for, before this program was there. It counts once. */
+let early = (globalThis as { early?: Promise<Response> }).early
+function takeEarly(path: string): Promise<Response> | undefined {
+  if (path !== '/v1/me') return undefined
+  const it = early
+  early = undefined
+  return it
+}
+
 async function ask(
   method: string,
   path: string,
@@ -46,17 +55,18 @@ async function ask(
 ): Promise<unknown> {
   let response: Response
   try {
-    response = await fetch(path, {
-      method,
-      signal: init.signal ?? null,
-      headers: {
-        accept: 'application/json',
-        ...(method === 'GET' ? {} : { 'content-type': 'application/json' }),
-        ...headersOfPlace(),
-        ...(init.key ? { 'idempotency-key': init.key } : {}),
-      },
-      ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
-    })
+    response = await (takeEarly(path) ??
+      fetch(path, {
+        method,
+        signal: init.signal ?? null,
+        headers: {
+          accept: 'application/json',
+          ...(method === 'GET' ? {} : { 'content-type': 'application/json' }),
+          ...headersOfPlace(),
+          ...(init.key ? { 'idempotency-key': init.key } : {}),
+        },
+        ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
+      }))
   } catch (cause) {
     if (init.signal?.aborted) throw cause
     throw new Unreachable('the server does not answer', { cause })

@@ -36,6 +36,12 @@ const NOT_PAGES = /^\/(v1|assets|docs|healthz|readyz|metrics|openapi\.json|\.wel
 export function consolePages<E extends object>(app: Hono<E>, dist: string): void {
   if (!existsSync(join(dist, 'index.html'))) return
   const page = readFileSync(join(dist, 'index.html'), 'utf8')
+  const parts = JSON.parse(readFileSync(join(dist, 'pages.json'), 'utf8')) as Record<string, string[]>
+  /** The page's own parts, asked for together with the program and not after it. `/runs/` stands for all that is below. */
+  const preload = (path: string): string =>
+    (parts[path] ?? parts[Object.keys(parts).findLast((it) => it !== '/' && it.endsWith('/') && path.startsWith(it)) ?? ''] ?? [])
+      .map((file) => `<link rel="modulepreload" crossorigin href="/${file}">`)
+      .join('')
   const folder = join(dist, 'assets')
   const files = new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]))
 
@@ -59,7 +65,7 @@ export function consolePages<E extends object>(app: Hono<E>, dist: string): void
   app.get('*', async (c, next) => {
     if (NOT_PAGES.test(c.req.path) || !(c.req.header('accept') ?? '').includes('text/html')) return next()
     const nonce = randomBytes(16).toString('base64')
-    return c.html(page.replaceAll('{{nonce}}', nonce), 200, {
+    return c.html(page.replaceAll('{{nonce}}', nonce).replace('<!--preload-->', preload(c.req.path)), 200, {
       'content-security-policy': policy(nonce),
       // A provider's page in a window of ours must be able to tell us that it has ended.
       'cross-origin-opener-policy': 'same-origin-allow-popups',
