@@ -2,12 +2,11 @@ import './theme.css'
 import { CSPProvider } from '@base-ui/react/csp-provider'
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
-import { StrictMode } from 'react'
+import { lazy, StrictMode, Suspense } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Refusal } from './api.ts'
 import { createAppRouter } from './router.tsx'
 import { isSignedOut, meQuery, setSignedOut } from './session.ts'
-import { Toasts } from './ui/toast.tsx'
 
 /** A short absence of the server is bridged; an answer, whatever it says, is an answer. */
 const TRIES = 2
@@ -25,6 +24,7 @@ const queries: QueryClient = new QueryClient({
     queries: { staleTime: FRESH_MS, retry: (failures, error) => failures < TRIES && !(error instanceof Refusal) },
   },
 })
+const Toasts = lazy(() => import('./ui/toasts.tsx'))
 const router = createAppRouter(queries)
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce
 
@@ -32,9 +32,10 @@ createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>
     <CSPProvider {...(nonce ? { nonce } : {})}>
       <QueryClientProvider client={queries}>
-        <Toasts>
-          <RouterProvider router={router} />
-        </Toasts>
+        <RouterProvider router={router} />
+        <Suspense fallback={null}>
+          <Toasts />
+        </Suspense>
       </QueryClientProvider>
     </CSPProvider>
   </StrictMode>,

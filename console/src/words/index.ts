@@ -5,12 +5,20 @@ import { home } from './home.ts'
 import { mcp } from './mcp.ts'
 import { runs } from './runs.ts'
 import { schema } from './schema.ts'
-import { settings } from './settings.ts'
+import type { settings } from './settings.ts'
 import { sign } from './sign.ts'
-import { workflows } from './workflows.ts'
+import type { workflows } from './workflows.ts'
 
-const catalogue = { ...common, ...connections, ...home, ...mcp, ...runs, ...schema, ...settings, ...sign, ...workflows }
-export type Key = keyof typeof catalogue
+const first = { ...common, ...connections, ...home, ...mcp, ...runs, ...schema, ...sign }
+/** The texts of some pages come with these pages: see `bring`. */
+type Later = typeof settings & typeof workflows
+export type Key = keyof typeof first | keyof Later
+type Entry = string | { one: string; other: string }
+const catalogue: Record<string, Entry> = { ...first }
+/** Called by a module that a page imports before anything that has words. */
+export function bring(words: Partial<Later>): void {
+  Object.assign(catalogue, words)
+}
 /** For names that come from the server: whether there are words for them. */
 export const isKey = (name: string): boolean => Object.hasOwn(catalogue, name)
 
@@ -20,7 +28,7 @@ const plurals = new Intl.PluralRules('en')
 
 /** `{name}` is put in as it is. Of a text with forms, the one for `n` is taken. */
 export function t(key: Key, values: Values = {}): string {
-  const entry: string | { one: string; other: string } = catalogue[key]
+  const entry = catalogue[key] ?? key
   const text = typeof entry === 'string' ? entry : plurals.select(Number(values.n)) === 'one' ? entry.one : entry.other
   return text.replaceAll(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 }

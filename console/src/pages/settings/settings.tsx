@@ -1,3 +1,4 @@
+import '../../words/with-settings.ts'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { atLeast, useMe } from '../../session.ts'

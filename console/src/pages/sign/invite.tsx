@@ -1,3 +1,4 @@
+import '../../words/with-settings.ts'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { call, Refusal } from '../../api.ts'

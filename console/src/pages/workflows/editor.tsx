@@ -1,3 +1,4 @@
+import '../../words/with-workflows.ts'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useBlocker, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { ChevronLeft, History, Pencil, Play, Save, Upload } from 'lucide-react'

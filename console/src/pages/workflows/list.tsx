@@ -1,3 +1,4 @@
+import '../../words/with-workflows.ts'
 import { useInfiniteQuery, useMutation, useQueryClient, useSuspenseQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { Archive, ArchiveRestore, Braces, CircleCheck, CircleX, FileInput, Plus, ShoppingBag, TriangleAlert } from 'lucide-react'

@@ -1,0 +1,4 @@
+import { bring } from './index.ts'
+import { settings } from './settings.ts'
+
+bring(settings)

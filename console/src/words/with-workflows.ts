@@ -1,0 +1,4 @@
+import { bring } from './index.ts'
+import { workflows } from './workflows.ts'
+
+bring(workflows)
