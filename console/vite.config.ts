@@ -70,8 +70,34 @@ function compressed(): Plugin {
   }
 }
 
+/** Nothing of it may be a part of the shell, which would have all of it then: a test weighs the shell. */
+const KIT = new RegExp(
+  [
+    'console/src/(ui/(rows|segments|switch|pill|parts|result|error-summary|wide|toast)|may|queries)\\.',
+    'react-query/.*(useQuery|useMutation|useInfiniteQuery|infiniteQueryOptions)\\.',
+    'query-core/.*(infiniteQueryObserver|mutationObserver)\\.',
+    'react-virtual|virtual-core',
+    'lucide-react/dist/esm/icons/(pause|copy|check|play|plus|hourglass|triangle|loader|circle-(check|x|dashed|slash))',
+  ].join('|'),
+)
+
 export default defineConfig({
   root: import.meta.dirname,
   plugins: [routes(), react(), tailwind(), pages(), compressed()],
-  build: { outDir: 'dist', emptyOutDir: true, assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 600 },
+  build: {
+    outDir: 'dist',
+    emptyOutDir: true,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 600,
+    // Over HTTP/1.1 each file costs a turn, of which six run at once: what most pages share, and the shell has not, is one file.
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [{ name: 'kit', test: KIT, minShareCount: 2 }],
+        },
+      },
+    },
+  },
 })

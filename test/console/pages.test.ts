@@ -1,4 +1,6 @@
 /** Every page, in both themes and two widths: axe finds nothing, the policy and the console are quiet, and a picture is taken. */
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { browserOrSkip, type TestBrowser } from '../fakes/browser.ts'
@@ -112,4 +114,12 @@ it('axe is really asked: a button without a name is found', async (ctx) => {
   await settled(page)
   await page.evaluate("document.querySelector('main').append(document.createElement('button'))")
   expect(await axe(page)).toEqual([expect.stringContaining('button-name')])
+})
+
+it('[console.budget] the shell, which every page needs, is 130 KiB at most', () => {
+  const dist = join(import.meta.dirname, '..', '..', 'console', 'dist')
+  const files = [...readFileSync(join(dist, 'index.html'), 'utf8').matchAll(/"\/(assets\/[^"]+\.js)"/g)].map(([, file]) => file as string)
+  expect(files.length).toBeGreaterThan(1)
+  const size = files.reduce((sum, file) => sum + statSync(join(dist, `${file}.gz`)).size, 0)
+  expect(size).toBeLessThanOrEqual(130 * 1024)
 })
