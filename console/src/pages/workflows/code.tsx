@@ -55,6 +55,17 @@ const colours = HighlightStyle.define([
   { tag: [tags.brace, tags.squareBracket, tags.separator], color: 'var(--ink-3)' },
 ])
 
+/** A browser that merges lines writes styles into the page, which the policy forbids: what replaces a selection goes in by us. */
+const typedOver = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    if (event.inputType !== 'insertText' || event.data === null || view.composing || view.state.readOnly) return false
+    if (view.state.selection.main.empty) return false
+    event.preventDefault()
+    view.dispatch(view.state.replaceSelection(event.data), { userEvent: 'input.type' })
+    return true
+  },
+})
+
 export interface CodeProps {
   value: string
   onChange: (text: string) => void
@@ -108,6 +119,7 @@ export function Code(props: CodeProps) {
           EditorView.lineWrapping,
           look,
           syntaxHighlighting(colours),
+          typedOver,
           changing.current.of(attributes()),
           EditorView.updateListener.of((update) => {
             if (!update.docChanged) return

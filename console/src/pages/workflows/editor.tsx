@@ -75,7 +75,7 @@ function Editor({ workflow }: { workflow: Workflow }) {
   const problem = useRef(-1)
   useShortcuts({
     save: tryToSave,
-    run: () => (readOnly || search.panel ? undefined : set({ panel: 'run' })),
+    run: () => (readOnly || search.panel || studio.conflict ? undefined : set({ panel: 'run' })),
     problem: (by) => {
       const found = issues.filter((issue) => issue.stepId !== null)
       if (found.length === 0) return

@@ -1,5 +1,5 @@
 import { CircleAlert, Plus, Redo2, TriangleAlert, Undo2 } from 'lucide-react'
-import { type KeyboardEvent, useRef } from 'react'
+import { type KeyboardEvent, useEffect, useRef } from 'react'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { t } from '../../words/index.ts'
 import { depths, nameOf, type Step, toolNameOf } from './graph.ts'
@@ -24,6 +24,12 @@ export function Outline(props: {
   const list = useRef<HTMLDivElement>(null)
   const deep = depths(graph)
   const current = graph.steps.find((step) => step.id === picked) ?? graph.steps[0]
+  // A step that goes away under the cursor leaves it on a neighbour, not nowhere.
+  const inside = useRef(false)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each new graph may have lost the step
+  useEffect(() => {
+    if (inside.current && document.activeElement === document.body) list.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus()
+  }, [graph])
   const focus = (id: string) => {
     onPick(id)
     requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(`[data-step="${CSS.escape(id)}"]`)?.focus())
@@ -75,7 +81,19 @@ export function Outline(props: {
           <p className="text-ink-2">{t('outline.empty.text')}</p>
         </div>
       ) : (
-        <div ref={list} role="listbox" aria-label={t('outline.label')} className="max-h-[70vh] overflow-y-auto p-1">
+        <div
+          ref={list}
+          role="listbox"
+          aria-label={t('outline.label')}
+          onFocus={() => {
+            inside.current = true
+          }}
+          onBlur={(event) => {
+            // Without a next place the step itself went away.
+            if (event.relatedTarget !== null) inside.current = false
+          }}
+          className="max-h-[70vh] overflow-y-auto p-1"
+        >
           {graph.steps.map((step) => (
             <div
               key={step.id}

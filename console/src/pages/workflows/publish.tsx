@@ -49,7 +49,9 @@ export function Publish({ studio, onClose, onProblems }: { studio: Studio; onClo
               {publish.error ? <Problem error={publish.error} /> : null}
               <Changes list={list} none={t('publish.same', { n: workflow.latest_version ?? 0 })} />
               <Field label={t('publish.note')} hint={t('publish.note.hint')}>
-                {(ids) => <Input {...ids} value={note} maxLength={5000} autoComplete="off" onChange={(e) => setNote(e.target.value)} />}
+                {(ids) => (
+                  <Input {...ids} autoFocus value={note} maxLength={5000} autoComplete="off" onChange={(e) => setNote(e.target.value)} />
+                )}
               </Field>
               {errors > 0 ? (
                 <div role="alert" className="flex flex-wrap items-center justify-between gap-2 rounded-md bg-danger-soft p-3">

@@ -106,7 +106,7 @@ export function RunDialog({ studio, onClose, onPublish }: { studio: Studio; onCl
         />
         {view === 'json' ? (
           <Field label={t('run.payload')} hint={t('run.payload.hint')} problem={problem}>
-            {(ids) => <TextArea {...ids} rows={6} value={text} onChange={(e) => setText(e.target.value)} />}
+            {(ids) => <TextArea {...ids} autoFocus rows={6} value={text} onChange={(e) => setText(e.target.value)} />}
           </Field>
         ) : problem !== undefined ? (
           <p className="text-danger">{problem}</p>
@@ -118,6 +118,7 @@ export function RunDialog({ studio, onClose, onPublish }: { studio: Studio; onCl
               {(ids) => (
                 <Input
                   {...ids}
+                  autoFocus={name === names[0]}
                   autoComplete="off"
                   value={asText((payload as Record<string, unknown>)[name])}
                   onChange={(e) =>

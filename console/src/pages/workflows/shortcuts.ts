@@ -8,9 +8,12 @@ export function useShortcuts(acts: { save: () => void; run: () => void; problem:
     const hear = (event: KeyboardEvent) => {
       const control = (event.ctrlKey || event.metaKey) && !event.altKey
       if (control && event.key.toLowerCase() === 's') latest.current.save()
-      // A dialog's own form is sent by it.
-      else if (control && event.key === 'Enter' && document.querySelector('[role="dialog"]') === null) latest.current.run()
-      else if (event.key === 'F8') latest.current.problem(event.shiftKey ? -1 : 1)
+      else if (control && event.key === 'Enter') {
+        // In a dialog it sends that dialog's form.
+        const form = event.target instanceof Element ? event.target.closest<HTMLFormElement>('[role="dialog"] form') : null
+        if (form) form.requestSubmit()
+        else latest.current.run()
+      } else if (event.key === 'F8') latest.current.problem(event.shiftKey ? -1 : 1)
       else return
       event.preventDefault()
       event.stopPropagation()

@@ -94,9 +94,8 @@ export function InstanceField({ studio, step, issues, onSet }: FieldProps) {
 export function ToolField({ studio, step, issues, onSet }: FieldProps) {
   const tools = studio.toolsOf(step)
   const name = toolNameOf(step) ?? ''
-  const tool = tools.find((it) => it.name === name)
   return (
-    <Place label={t('field.tool_name')} path="tool_name" native required hint={tool?.about} issues={issues} onFix={studio.fix}>
+    <Place label={t('field.tool_name')} path="tool_name" native required issues={issues} onFix={studio.fix}>
       {(ids) => (
         <Select
           id={ids.id}

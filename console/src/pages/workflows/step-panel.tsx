@@ -107,6 +107,7 @@ export function StepPanel(props: { studio: Studio; step: Step; acts: Acts; aim: 
               <InstanceField studio={studio} step={step} issues={[...issuesAt('instance_id'), ...issuesAt('server_url')]} onSet={set} />
               <ToolField studio={studio} step={step} issues={issuesAt('tool_name')} onSet={set} />
             </div>
+            {tool ? <p className="-mt-4 text-xs break-words text-ink-3">{tool.about}</p> : null}
             <Arguments
               key={step.id}
               step={step}
@@ -200,13 +201,12 @@ export function StepPanel(props: { studio: Studio; step: Step; acts: Acts; aim: 
 /** Places of problems that have a field to be told at. */
 const SHOWN = /^(id|name|instance_id|server_url|tool_name|tool_args|depends_on|condition|retry_count|timeout_s)(?![\w-])/
 
-/** The field at a path, or the nearest one around it. */
+/** The field at a path, the nearest one around it, or the first one below it. */
 function aimAt(panel: HTMLElement, path: string): void {
-  const fields = [...panel.querySelectorAll<HTMLElement>('[data-path]')]
-  const inside = (at: string) => path === at || path.startsWith(`${at}.`) || path.startsWith(`${at}[`)
-  const best = fields
-    .filter((it) => inside(it.dataset.path ?? ''))
-    .sort((a, b) => (b.dataset.path ?? '').length - (a.dataset.path ?? '').length)[0]
+  const fields = [...panel.querySelectorAll<HTMLElement>('[data-path]')].map((field) => ({ field, at: field.dataset.path ?? '' }))
+  const below = (inner: string, outer: string) => inner === outer || inner.startsWith(`${outer}.`) || inner.startsWith(`${outer}[`)
+  const around = fields.filter(({ at }) => below(path, at)).sort((a, b) => b.at.length - a.at.length)
+  const best = (around[0] ?? fields.find(({ at }) => path !== '' && below(at, path)))?.field
   const folded = best?.closest('details')
   if (folded) folded.open = true
   const control = best?.querySelector<HTMLElement>('.cm-content, input, select, textarea, button') ?? panel.querySelector<HTMLElement>('h2')
