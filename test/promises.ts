@@ -183,6 +183,8 @@ export const PROMISES = {
   'console.draft-edits': 'Edits of a draft keep what its steps say of each other.',
   'console.workflow-journey': 'A workflow is built, mended, published and run by keyboard alone.',
   'console.workflow-conflict': 'Two editors of one draft: nobody’s work is lost without a choice.',
+  'console.workflow-viewer': 'Whoever may only look at workflows is told so, and nothing that is pressed changes anything.',
+  'console.workflow-weight': 'The list of workflows loads no editor, and both stay within their weight.',
   'console.workflow-text': 'Text and outline are one draft, and text that cannot be read keeps the last draft that could.',
   'sign-in.argon2id': 'Passwords are kept as argon2id at or above the floor, and a weaker hash is replaced at the next sign-in.',
   'sign-in.bounded': 'A crowd at the door computes two hashes at a time; the rest wait, and too many are sent away.',

@@ -84,8 +84,19 @@ export const workflowListQuery = (filter: Pick<Input<'workflows.list'>, 'q' | 'a
   })
 export const workflowQuery = (id: string) =>
   queryOptions({ queryKey: ['workflows', id, 'one'], queryFn: ({ signal }) => call('workflows.get', { id }, { signal }) })
-export const versionsQuery = (id: string) =>
-  queryOptions({ queryKey: ['workflows', id, 'versions'], queryFn: ({ signal }) => call('versions.list', { id, limit: PAGE }, { signal }) })
+export const versionListQuery = (id: string) =>
+  infiniteQueryOptions({
+    queryKey: ['workflows', id, 'versions'],
+    initialPageParam: none,
+    queryFn: ({ pageParam, signal }) => call('versions.list', { id, limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
+    getNextPageParam: (page) => page.next_cursor,
+  })
+/** The version that runs execute, or null where none is published. */
+export const liveVersionQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['workflows', id, 'live'],
+    queryFn: async ({ signal }) => (await call('versions.list', { id, limit: 1 }, { signal })).items[0] ?? null,
+  })
 /** Of one workflow the last run, which tells what its steps gave and what it was started with. */
 export const lastRunQuery = (id: string) =>
   queryOptions({

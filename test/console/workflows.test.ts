@@ -1,12 +1,19 @@
 /** Workflows in a real browser: built, mended, published and run without a mouse; two editors of one draft; the draft as text. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { browserOrSkip, type TestBrowser } from '../fakes/browser.ts'
 import { tokens } from '../fakes/github.ts'
 import { runtime, type TestRuntime, until } from '../harness.ts'
 import { ended } from '../walks/acts.ts'
-import { axe, ownersPage, settled, type Watch, watch } from './kit.ts'
+import { newcomer, owner, PASSWORD } from '../walks/person.ts'
+import { axe, ownersPage, settled, signIn, type Watch, watch } from './kit.ts'
 
+const ASSETS = join(import.meta.dirname, '..', '..', 'console', 'dist', 'assets')
+/** Scripts of a page as they are sent, in KiB: on a slow line this is what one waits for. */
+const LIST_KIB = 220
+const EDITOR_KIB = 350
 /** More stops than any page of ours has. */
 const MAX_TABS = 120
 
@@ -175,6 +182,58 @@ describe('without a mouse', () => {
     await page.getByText('Draft saved').waitFor()
     expect(watched.wrong).toEqual([])
   })
+
+  it('[console.workflow-journey] a value of a step that does not come before is picked, and the step waits for it', async () => {
+    const { id } = await make('Picked', [step('a', 'select 1'), step('b', 'select 2')])
+    await open(`/workflows/${id}?step=b`)
+    const sql = page.locator('[data-path="tool_args.sql"] .cm-content')
+    await sql.focus()
+    await page.keyboard.press('End')
+    await page.keyboard.type(' + {{')
+    await page.getByRole('option', { name: /a · row_count/ }).waitFor()
+    await page.keyboard.type('row_c')
+    await until(
+      async () => (await page.getByRole('option').filter({ hasText: 'row_count' }).getAttribute('aria-selected')) === 'true',
+      'the field',
+    )
+    await page.keyboard.press('Enter')
+    await until(async () => (await sql.textContent()) === 'select 2 + {{steps.a.result.row_count}}', 'the template')
+    expect(await page.getByRole('checkbox', { name: 'a', exact: true }).isChecked()).toBe(true)
+    await clean()
+    await page.keyboard.press('Control+s')
+    await page.getByText('The draft is saved.').waitFor()
+    expect((await stored(id))[1]).toMatchObject({ depends_on: ['a'], tool_args: { sql: 'select 2 + {{steps.a.result.row_count}}' } })
+  })
+})
+
+describe('somebody who may only look', () => {
+  it('[console.workflow-viewer] sees everything, is told why nothing can be changed, and is asked to change nothing', async () => {
+    const { id } = await make('To be seen', [step('a', 'select 1')])
+    const { project_id } = await rt.ok('GET', '/v1/me')
+    const vera = await newcomer(rt, await owner(rt), 'vera', { project_id, project_role: 'project_viewer' })
+    const seen = await (browser as TestBrowser).stranger()
+    const quiet = watch(seen)
+    await signIn(seen, rt, { email: vera.email, password: PASSWORD })
+    await seen.goto(`${rt.url}/workflows/${id}?step=a`)
+    await settled(seen)
+    await seen.getByText('Changing and running them needs the role project contributor').waitFor()
+    for (const name of ['Save', 'Run …', 'Publish …', 'Add step', 'Delete step'])
+      expect(await seen.getByRole('button', { name }).isDisabled(), name).toBe(true)
+    const sql = seen.locator('[data-path="tool_args.sql"] .cm-content')
+    await sql.focus()
+    await seen.keyboard.type('x')
+    await seen.locator('[role="option"]').first().focus()
+    await seen.keyboard.press('Delete')
+    await seen.keyboard.press('Control+s')
+    expect(await sql.textContent()).toBe('select 1')
+    expect(await axe(seen)).toEqual([])
+    await seen.goto(`${rt.url}/workflows`)
+    await settled(seen)
+    expect(await seen.getByRole('button', { name: 'New workflow' }).isDisabled()).toBe(true)
+    expect(await axe(seen)).toEqual([])
+    expect(quiet.wrong).toEqual([])
+    await seen.close()
+  })
 })
 
 describe('two editors', () => {
@@ -270,4 +329,27 @@ describe('the draft as text', () => {
     expect(JSON.stringify(await stored(id))).not.toContain(tokens.classic)
     expect(watched.wrong).toEqual([])
   })
+})
+
+it('[console.workflow-weight] the list stays light, and only the editor brings an editor for text', async () => {
+  const { id } = await make('Weighed', [step('a', 'select 1')])
+  const weigh = async (path: string, shows: string) => {
+    const fresh = await page.context().newPage()
+    const scripts = new Set<string>()
+    fresh.on('request', (request) => {
+      const name = /\/assets\/([^/?]+\.js)$/.exec(request.url())?.[1]
+      if (name) scripts.add(name)
+    })
+    await fresh.goto(rt.url + path)
+    await settled(fresh)
+    await fresh.locator(shows).first().waitFor()
+    await fresh.close()
+    return [...scripts].reduce((sum, name) => sum + statSync(join(ASSETS, `${name}.gz`)).size, 0) / 1024
+  }
+  const list = await weigh('/workflows', 'table')
+  const editor = await weigh(`/workflows/${id}?view=json`, '.cm-content')
+  expect(list).toBeGreaterThan(50)
+  expect(list).toBeLessThanOrEqual(LIST_KIB)
+  expect(editor).toBeLessThanOrEqual(EDITOR_KIB)
+  expect(editor - list).toBeGreaterThan(50) // what the list does without
 })

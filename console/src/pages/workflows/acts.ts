@@ -1,11 +1,11 @@
 /** What can be done with a step as a whole. */
 import { toastWithUndo } from '../../ui/toast.tsx'
 import { t } from '../../words/index.ts'
-import { duplicated, freeId, type Graph, moved, nameOf, without, withStep } from './graph.ts'
+import { broughtBack, duplicated, freeId, moved, nameOf, without, withStep } from './graph.ts'
 import type { Picked } from './picker.tsx'
 import type { Studio } from './studio.ts'
 
-export function actsOn(studio: Studio, latest: () => Graph, onPick: (id: string | undefined) => void) {
+export function actsOn(studio: Studio, onPick: (id: string | undefined) => void) {
   const { draft, readOnly } = studio
   return {
     add({ instance, tool }: Picked, after: string | undefined): string {
@@ -18,38 +18,31 @@ export function actsOn(studio: Studio, latest: () => Graph, onPick: (id: string 
         tool_args: {},
         ...(after === undefined ? {} : { depends_on: [after] }),
       }
-      draft.edit(withStep(draft.graph, step, after))
+      draft.edit((now) => withStep(now, step, after))
       onPick(id)
       return id
     },
     move(id: string, by: -1 | 1): void {
-      if (!readOnly) draft.edit(moved(draft.graph, id, by))
+      if (!readOnly) draft.edit((now) => moved(now, id, by))
     },
     duplicate(id: string): string | null {
       const made = readOnly ? null : duplicated(draft.graph, id)
       if (!made) return null
-      draft.edit(made.graph)
+      draft.edit(() => made.graph)
       onPick(made.id)
       return made.id
     },
     remove(id: string): void {
       if (readOnly) return
-      const at = draft.graph.steps.findIndex((step) => step.id === id)
+      const at = draft.graph.steps.findIndex((it) => it.id === id)
       const step = draft.graph.steps[at]
       if (!step) return
       const before = draft.graph
       const after = without(before, id)
-      draft.edit(after)
+      draft.edit(() => after)
       onPick((after.steps[at] ?? after.steps[at - 1])?.id)
-      // What was done since stays; only the step comes back, with what waited for it.
       toastWithUndo(t('outline.deleted', { name: nameOf(step) }), () => {
-        const now = latest()
-        if (now.steps.some((it) => it.id === id)) return
-        const waited = new Set(before.steps.filter((it) => Array.isArray(it.depends_on) && it.depends_on.includes(id)).map((it) => it.id))
-        const steps = now.steps.map((it) =>
-          waited.has(it.id) ? { ...it, depends_on: before.steps.find((old) => old.id === it.id)?.depends_on } : it,
-        )
-        draft.edit({ ...now, steps: steps.toSpliced(Math.min(at, steps.length), 0, step) })
+        draft.edit((now) => broughtBack(now, before, id))
         onPick(id)
       })
     },

@@ -23,7 +23,7 @@ interface State {
   base: Base
 }
 type Action =
-  | { do: 'edit'; graph: Graph; tag: string | null }
+  | { do: 'edit'; change: (graph: Graph) => Graph; tag: string | null }
   | { do: 'text'; text: string }
   | { do: 'read' }
   | { do: 'undo' | 'redo' | 'mendText' }
@@ -54,20 +54,20 @@ export function readText(text: string): { graph: Graph } | { broken: Broken } {
   return 'graph' in read ? read : { broken: { kind: read.wrong, at: pathText(read.at) } }
 }
 
+function changed(state: State, graph: Graph, tag: string | null): State {
+  const text = textOf(graph)
+  if (text === textOf(state.graph)) return state
+  const together = tag !== null && tag === state.tag
+  const past = together ? state.past : [...state.past.slice(-MAX_PAST + 1), state.graph]
+  return { ...state, graph, text, broken: null, past, future: [], tag }
+}
+
 function next(state: State, action: Action): State {
   switch (action.do) {
     case 'edit': {
-      if (canonical(action.graph) === canonical(state.graph) && textOf(action.graph) === textOf(state.graph)) return state
-      const together = action.tag !== null && action.tag === state.tag
-      return {
-        ...state,
-        graph: action.graph,
-        text: textOf(action.graph),
-        broken: null,
-        past: together ? state.past : [...state.past.slice(-MAX_PAST + 1), state.graph],
-        future: [],
-        tag: action.tag,
-      }
+      // What was typed a moment ago comes first. Text that cannot be read is not written over.
+      const read = state.text === textOf(state.graph) ? state : next(state, { do: 'read' })
+      return read.broken ? read : changed(read, action.change(read.graph), action.tag)
     }
     case 'text':
       return { ...state, text: action.text }
@@ -75,7 +75,7 @@ function next(state: State, action: Action): State {
       const read = readText(state.text)
       if ('broken' in read) return { ...state, broken: read.broken }
       if (canonical(read.graph) === canonical(state.graph)) return { ...state, broken: null }
-      return { ...next({ ...state }, { do: 'edit', graph: read.graph, tag: 'text' }), text: state.text, broken: null }
+      return { ...changed(state, read.graph, 'text'), text: state.text }
     }
     case 'mendText':
       return { ...state, text: textOf(state.graph), broken: null }
@@ -126,7 +126,8 @@ export function useDraft(workflow: Workflow) {
   useEffect(() => {
     if (newer && !dirty) dispatch({ do: 'take', workflow })
   }, [newer, dirty, workflow])
-  const edit = useCallback((graph: Graph, tag: string | null = null) => dispatch({ do: 'edit', graph, tag }), [])
+  // Of the graph as it is by then: two edits may come at once, as when a value is picked whose step is not waited for yet.
+  const edit = useCallback((change: (graph: Graph) => Graph, tag: string | null = null) => dispatch({ do: 'edit', change, tag }), [])
   return { ...state, canonical: now, dirty, newer, edit, dispatch }
 }
 export type Draft = ReturnType<typeof useDraft>

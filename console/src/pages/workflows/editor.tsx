@@ -40,17 +40,11 @@ function Editor({ workflow }: { workflow: Workflow }) {
   const studio = useStudio(workflow)
   const { draft, save, issues, readOnly } = studio
   const [aim, setAim] = useState<Aim | null>(null)
-  const graph = useRef(draft.graph)
-  graph.current = draft.graph
   const view = search.view === 'json' ? 'json' : 'outline'
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true })
   const close = () => set({ panel: undefined })
   const step = draft.graph.steps.find((it) => it.id === search.step) ?? draft.graph.steps[0]
-  const acts = actsOn(
-    studio,
-    () => graph.current,
-    (id) => set({ step: id }),
-  )
+  const acts = actsOn(studio, (id) => set({ step: id }))
   const restore = useMutation({
     mutationFn: () => call('workflows.restore', { id: workflow.id }),
     onSuccess: async () => {

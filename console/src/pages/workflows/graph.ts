@@ -156,6 +156,16 @@ export function without(graph: Graph, id: string): Graph {
   }
 }
 
+/** A step that was deleted, at its place and with what had waited for it. What was done since stays. */
+export function broughtBack(graph: Graph, before: Graph, id: string): Graph {
+  const at = before.steps.findIndex((step) => step.id === id)
+  const step = before.steps[at]
+  if (!step || graph.steps.some((it) => it.id === id)) return graph
+  const waited = new Map(before.steps.filter((it) => dependsOn(it).includes(id)).map((it) => [it.id, it.depends_on]))
+  const steps = graph.steps.map((it) => (waited.has(it.id) ? { ...it, depends_on: waited.get(it.id) } : it))
+  return { ...graph, steps: steps.toSpliced(Math.min(at, steps.length), 0, step) }
+}
+
 /** The id in every place that names it: dependencies and templates. */
 export function renamed(graph: Graph, from: string, to: string): Graph {
   const named = new RegExp(`(\\{\\{\\s*(?:steps|body)\\.)${from.replaceAll(/[^\w-]/g, '\\$&')}(?![\\p{L}\\p{N}_$-])`, 'gu')

@@ -21,7 +21,7 @@ export function JsonField({ studio, step }: { studio: Studio; step: Step }) {
           readOnly={studio.readOnly}
           onChange={(value) => {
             if (isObject(value))
-              draft.edit({ ...draft.graph, steps: draft.graph.steps.map((it) => (it.id === id ? { ...value, id } : it)) }, `${id} json`)
+              draft.edit((now) => ({ ...now, steps: now.steps.map((it) => (it.id === id ? { ...value, id } : it)) }), `${id} json`)
           }}
         />
       )}

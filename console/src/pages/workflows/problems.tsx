@@ -58,7 +58,7 @@ export function Problems({ studio, goTo, goToText }: { studio: Studio; goTo: (is
                   </span>
                 </span>
                 <span className="flex gap-1">
-                  <WayOut issue={issue} onFix={studio.readOnly ? undefined : studio.fix} />
+                  <WayOut issue={issue} onFix={studio.readOnly || draft.broken ? undefined : studio.fix} />
                   {issue.stepId === null ? null : (
                     <Button size="sm" className="!h-6 !px-2 text-xs" onClick={() => goTo(issue)}>
                       {t('problems.goTo')}

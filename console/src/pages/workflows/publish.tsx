@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { call } from '../../api.ts'
-import { versionsQuery, workflowQuery } from '../../queries.ts'
+import { liveVersionQuery } from '../../queries.ts'
 import { Button } from '../../ui/button.tsx'
 import { Field, Input } from '../../ui/field.tsx'
 import { Dialog } from '../../ui/overlay.tsx'
@@ -15,7 +15,7 @@ import type { Studio } from './studio.ts'
 export function Publish({ studio, onClose, onProblems }: { studio: Studio; onClose: () => void; onProblems: () => void }) {
   const { workflow, draft, save, errors, judging } = studio
   const queries = useQueryClient()
-  const versions = useQuery(versionsQuery(workflow.id))
+  const live = useQuery(liveVersionQuery(workflow.id))
   const [note, setNote] = useState('')
   const publish = useMutation({
     mutationFn: async () => {
@@ -25,19 +25,15 @@ export function Publish({ studio, onClose, onProblems }: { studio: Studio; onClo
     onSuccess: async (made) => {
       onClose()
       toast(t('publish.done', { n: made.version }))
-      await Promise.all([
-        queries.invalidateQueries({ queryKey: versionsQuery(workflow.id).queryKey }),
-        queries.invalidateQueries({ queryKey: workflowQuery(workflow.id).queryKey }),
-      ])
+      await queries.invalidateQueries({ queryKey: ['workflows'] })
     },
   })
   const next = (workflow.latest_version ?? 0) + 1
   return (
     <Dialog open onClose={onClose} title={t('publish.title', { n: next })} about={t('publish.about')} wide>
-      <Region query={versions} rows={2}>
-        {({ items }) => {
-          const live = items.find((it) => it.version === workflow.latest_version)
-          const list = changes((live?.graph_snapshot as Graph | undefined) ?? null, draft.graph)
+      <Region query={live} rows={2}>
+        {(version) => {
+          const list = changes((version?.graph_snapshot as Graph | undefined) ?? null, draft.graph)
           return (
             <form
               className="flex flex-col gap-4"

@@ -36,7 +36,7 @@ export function StepPanel(props: { studio: Studio; step: Step; acts: Acts; aim: 
       ),
     [studio.issues, step.id],
   )
-  const set = (field: string, value: unknown) => draft.edit(withField(draft.graph, step.id, field, value), `${step.id} ${field}`)
+  const set = (field: string, value: unknown) => draft.edit((now) => withField(now, step.id, field, value), `${step.id} ${field}`)
   const require = (before: string) => studio.require(step.id, before)
   useEffect(() => {
     if (aim && panel.current) aimAt(panel.current, aim.path)
@@ -95,7 +95,7 @@ export function StepPanel(props: { studio: Studio; step: Step; acts: Acts; aim: 
             step={step}
             readOnly={readOnly}
             onRename={(to) => {
-              draft.edit(renamed(draft.graph, step.id, to))
+              draft.edit((now) => renamed(now, step.id, to))
               props.onPick(to)
             }}
             issues={issuesAt('id')}
@@ -117,7 +117,7 @@ export function StepPanel(props: { studio: Studio; step: Step; acts: Acts; aim: 
               issuesAt={issuesAt}
               onFix={studio.fix}
               readOnly={readOnly}
-              onChange={(args, tag) => draft.edit(withField(draft.graph, step.id, 'tool_args', args), `${step.id} ${tag}`)}
+              onChange={(args, tag) => draft.edit((now) => withField(now, step.id, 'tool_args', args), `${step.id} ${tag}`)}
             />
           </>
         ) : (

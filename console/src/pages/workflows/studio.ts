@@ -8,7 +8,7 @@ import { toast } from '../../ui/toast.tsx'
 import { t } from '../../words/index.ts'
 import { useDraft, useSettled, type Workflow } from './draft.ts'
 import { type Graph, instanceIdOf, type Step, toolNameOf } from './graph.ts'
-import { type Issue, issueOfRefusal, issuesOfServer, issuesWhileTyping, mended } from './issues.ts'
+import { type Fix, type Issue, issueOfRefusal, issuesOfServer, issuesWhileTyping, mended } from './issues.ts'
 import { type Names, namesFor, type Tool } from './scope.ts'
 
 /** The server judges a draft that was not changed for so long. */
@@ -107,9 +107,9 @@ export function useStudio(workflow: Workflow) {
     may: atLeast(me, 'project_contributor'),
     readOnly: !atLeast(me, 'project_contributor') || workflow.archived,
     fix: (issue: Issue) => {
-      if (issue.fix && issue.stepId !== null) draft.edit(mended(graph, issue.stepId, issue.path, issue.fix))
+      if (issue.fix && issue.stepId !== null) draft.edit((now) => mended(now, issue.stepId ?? '', issue.path, issue.fix as Fix))
     },
-    require: (stepId: string, before: string) => draft.edit(mended(graph, stepId, 'depends_on', { dependsOn: before })),
+    require: (stepId: string, before: string) => draft.edit((now) => mended(now, stepId, 'depends_on', { dependsOn: before })),
   }
 }
 export type Studio = ReturnType<typeof useStudio>

@@ -1,6 +1,6 @@
-import { useQuery } from '@tanstack/react-query'
+import { useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { versionsQuery } from '../../queries.ts'
+import { versionListQuery } from '../../queries.ts'
 import { Button } from '../../ui/button.tsx'
 import { Sheet } from '../../ui/overlay.tsx'
 import { Json, Time } from '../../ui/parts.tsx'
@@ -15,12 +15,13 @@ import type { Studio } from './studio.ts'
 
 export function Versions({ studio, onClose }: { studio: Studio; onClose: () => void }) {
   const { workflow, draft } = studio
-  const versions = useQuery(versionsQuery(workflow.id))
+  const versions = useInfiniteQuery(versionListQuery(workflow.id))
+  const items = versions.data?.pages.flatMap((page) => page.items) ?? []
   const [shown, setShown] = useState<number | null>(null)
   return (
     <Sheet open onClose={onClose} title={t('versions.title')} about={t('versions.about')}>
       <Region query={versions} rows={3}>
-        {({ items }) =>
+        {() =>
           items.length === 0 ? (
             <Empty title={t('versions.empty')} text={t('versions.empty.text')} />
           ) : (
@@ -53,7 +54,8 @@ export function Versions({ studio, onClose }: { studio: Studio; onClose: () => v
                         size="sm"
                         disabled={studio.readOnly}
                         onClick={() => {
-                          draft.edit(inOrder(graph))
+                          draft.dispatch({ do: 'mendText' })
+                          draft.edit(() => inOrder(graph))
                           onClose()
                           toast(t('versions.restored', { n: it.version }), t('versions.restored.hint'))
                         }}
@@ -75,6 +77,13 @@ export function Versions({ studio, onClose }: { studio: Studio; onClose: () => v
           )
         }
       </Region>
+      {versions.hasNextPage ? (
+        <div className="pt-3 text-center">
+          <Button onClick={() => void versions.fetchNextPage()} busy={versions.isFetchingNextPage}>
+            {t('action.more')}
+          </Button>
+        </div>
+      ) : null}
     </Sheet>
   )
 }
