@@ -42,16 +42,21 @@ describe('templates in the editor', () => {
     )
     const text = fc.array(piece, { maxLength: 12 }).map((parts) => parts.join(''))
     const wrapped = fc.array(piece, { maxLength: 6 }).map((parts) => `a {{${parts.join('')}}} b`)
+    // Well written more often than by chance.
+    const segment = fc.constantFrom('.a', '.0', '[0]', '[ -1 ]', "['x.y']", '["q\\"r"]', '.é', '.$_-')
+    const good = fc
+      .tuple(fc.constantFrom('input', 'steps.a.result', 'item', 'foreach.item'), fc.array(segment, { maxLength: 4 }))
+      .map(([root, rest]) => `a {{ ${root}${rest.join('')}}} b`)
     let read = 0
     fc.assert(
-      fc.property(fc.oneof(text, wrapped), (it) => {
+      fc.property(fc.oneof(text, wrapped, good), (it) => {
         const ours = names(it)
         if (ours?.length) read++
         expect(ours?.map(asPath) ?? null).toEqual(run(it))
       }),
       { numRuns: 4000 },
     )
-    expect(read).toBeGreaterThan(100)
+    expect(read).toBeGreaterThan(900)
   })
 
   it('[console.templates-agree] every mistake has a place in the text', () => {
