@@ -86,6 +86,7 @@ describe('templates in the editor', () => {
     expect(typing("{{steps.a.result['x.y'][0].")).toMatchObject({ names: ['steps', 'a', 'result', 'x.y', '0'], part: '' })
     expect(nearest('htm', ['text', 'html'])).toBe('html')
     expect(nearest('row', ['columns', 'rows', 'row_count'])).toBe('rows')
+    expect(nearest('lable', ['best_day', 'label'])).toBe('label')
     expect(nearest('zzz', ['rows'])).toBeNull()
   })
 })

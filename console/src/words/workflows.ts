@@ -46,7 +46,7 @@ export const workflows = {
   'editor.views': 'Views of this workflow',
   'editor.outline': 'Outline',
   'editor.json': 'JSON',
-  'editor.json.broken': 'JSON ●',
+  'editor.json.broken': 'JSON (not readable)',
   'editor.save': 'Save',
   'editor.save.key': 'Ctrl+S',
   'editor.saved': 'The draft is saved.',

@@ -1,7 +1,7 @@
 import '../../words/with-workflows.ts'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useBlocker, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { ChevronLeft, History, Pencil, Play, Save, Upload } from 'lucide-react'
+import { ChevronLeft, CircleAlert, History, Pencil, Play, Save, Upload } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { call, Refusal } from '../../api.ts'
 import { workflowQuery } from '../../queries.ts'
@@ -66,6 +66,7 @@ function Editor({ workflow }: { workflow: Workflow }) {
     else if (draft.dirty) save.mutate(undefined)
     else toast(t('editor.nothingToSave'))
   }
+  const problems = useRef<HTMLElement>(null)
   const problem = useRef(-1)
   useShortcuts({
     save: tryToSave,
@@ -166,6 +167,20 @@ function Editor({ workflow }: { workflow: Workflow }) {
               { id: 'json', label: draft.broken ? t('editor.json.broken') : t('editor.json') },
             ]}
           />
+          {issues.length > 0 ? (
+            <Button
+              size="sm"
+              look="quiet"
+              className={`mb-1 ${studio.errors > 0 ? '!text-danger' : '!text-warn'}`}
+              onClick={() => {
+                problems.current?.focus()
+                problems.current?.scrollIntoView({ block: 'nearest' })
+              }}
+            >
+              <CircleAlert size={14} aria-hidden />
+              {studio.errors > 0 ? t('problems.errors', { n: studio.errors }) : t('problems.warnings', { n: issues.length })}
+            </Button>
+          ) : null}
         </div>
         {view === 'json' ? (
           <div className="border-t border-line p-3">
@@ -205,7 +220,7 @@ function Editor({ workflow }: { workflow: Workflow }) {
           </div>
         )}
       </Card>
-      <Problems studio={studio} goTo={goTo} goToText={goToText} />
+      <Problems at={problems} studio={studio} goTo={goTo} goToText={goToText} />
       {search.panel === 'add' && !readOnly ? (
         <Picker onClose={close} onPick={(picked) => open(acts.add(picked, step?.id), 'tool_args')} />
       ) : null}

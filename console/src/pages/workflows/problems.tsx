@@ -1,4 +1,5 @@
 import { CircleAlert, CircleCheck, TriangleAlert } from 'lucide-react'
+import type { RefObject } from 'react'
 import { Button } from '../../ui/button.tsx'
 import { Problem } from '../../ui/region.tsx'
 import { t } from '../../words/index.ts'
@@ -8,12 +9,18 @@ import { type Issue, placeText } from './issues.ts'
 import { WayOut } from './place.tsx'
 import type { Studio } from './studio.ts'
 
-export function Problems({ studio, goTo, goToText }: { studio: Studio; goTo: (issue: Issue) => void; goToText: () => void }) {
+export function Problems(props: { studio: Studio; at: RefObject<HTMLElement | null>; goTo: (issue: Issue) => void; goToText: () => void }) {
+  const { studio, goTo, goToText } = props
   const { issues, draft, verdict, judging } = studio
   const failed = verdict.error && !(verdict.error instanceof Refusal && verdict.error.status === 422) ? verdict.error : null
   const n = issues.length + (draft.broken ? 1 : 0)
   return (
-    <section aria-label={t('problems.title')} className="mt-4 rounded-[10px] border border-line bg-surface">
+    <section
+      ref={props.at}
+      tabIndex={-1}
+      aria-label={t('problems.title')}
+      className="outline-none mt-4 rounded-[10px] border border-line bg-surface"
+    >
       <header className="flex min-h-10 items-center gap-2 px-4 py-2">
         <h2 className="text-base font-semibold">{t('problems.title')}</h2>
         <p role="status" className="text-xs text-ink-3">

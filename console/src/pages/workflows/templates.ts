@@ -146,15 +146,19 @@ export function nearest(word: string, names: Iterable<string>): string | null {
   }
   return best ?? (word.length > 1 ? (all.find((name) => name.toLowerCase().startsWith(word.toLowerCase())) ?? null) : null)
 }
+/** Slips between two words; neighbours that changed places are one. */
 function distance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 8 || a.length > 64 || b.length > 64) return Number.POSITIVE_INFINITY
+  let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
     for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next[j] = Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, swap)
+      const other = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      next[j] = Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, other, swapped ? (before[j - 2] ?? 0) + 1 : other)
     }
+    before = row
     row = next
   }
   return row[b.length] ?? 0
