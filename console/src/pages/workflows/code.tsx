@@ -114,7 +114,8 @@ export function Code(props: CodeProps) {
         extensions: [
           EditorView.cspNonce.of(nonce()),
           history(),
-          autocompletion({ icons: false, maxRenderedOptions: 60 }),
+          // Where something is offered nobody wants a new line, so Enter takes it at once.
+          autocompletion({ icons: false, maxRenderedOptions: 60, interactionDelay: 0 }),
           keymap.of([...completionKeymap, ...historyKeymap, ...defaultKeymap]),
           EditorView.lineWrapping,
           look,

@@ -13,7 +13,7 @@ import { changes, type Graph } from './graph.ts'
 import type { Studio } from './studio.ts'
 
 export function Publish({ studio, onClose, onProblems }: { studio: Studio; onClose: () => void; onProblems: () => void }) {
-  const { workflow, draft, save, errors, judging } = studio
+  const { workflow, draft, save, errors } = studio
   const queries = useQueryClient()
   const live = useQuery(liveVersionQuery(workflow.id))
   const [note, setNote] = useState('')
@@ -59,7 +59,7 @@ export function Publish({ studio, onClose, onProblems }: { studio: Studio; onClo
               ) : null}
               <div className="flex justify-end gap-2">
                 <Button onClick={onClose}>{t('action.cancel')}</Button>
-                <Button type="submit" look="primary" disabled={errors > 0 || judging} busy={publish.isPending}>
+                <Button type="submit" look="primary" disabled={errors > 0} busy={publish.isPending}>
                   {t('publish.do', { n: next })}
                 </Button>
               </div>

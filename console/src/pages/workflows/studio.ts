@@ -94,7 +94,8 @@ export function useStudio(workflow: Workflow) {
     toolsPending: tools.pending || instances.isPending,
     past: past.data,
     verdict,
-    judging: verdict.isFetching || settled !== draft.canonical,
+    // Of this draft nothing has been said yet.
+    judging: settled !== draft.canonical || verdict.isPending || verdict.isPlaceholderData,
     issues,
     errors: issues.filter((issue) => issue.severity === 'error').length + (draft.broken ? 1 : 0),
     namesOf,
