@@ -125,6 +125,8 @@ describe('what is used', () => {
     })
     await rt.ok('DELETE', `/v1/workflows/${one.id}`)
     expect((await rt.ok('GET', `/v1/mcp/instances/${b.id}/usage`)).workflows).toMatchObject([{ name: 'Both', steps: ['s1'] }])
+    // An archived one no longer counts.
+    expect((await connections()).find((c) => c.id === used.id)?.usage).toEqual({ instances: 2, workflows: 1 })
     expect((await rt.ok('GET', `/v1/mcp/instances/${a.id}`)).profiles).toMatchObject([
       { connection: { id: used.id, name: 'Used', status: 'unverified' } },
     ])

@@ -57,9 +57,20 @@ const RUN: Record<string, [Tone, LucideIcon]> = {
 }
 const UNKNOWN: [Tone, LucideIcon] = ['plain', CircleDashed]
 
+/** From then on people are told that an end comes near. */
+const SOON_DAYS = 14
+const DAY_MS = 86_400_000
+
 /** `why`: the evidence, for whoever rests on it. */
-export function ConnectionStatus({ status, why = null }: { status: string; why?: string | null }) {
+export function ConnectionStatus({ status, why = null, ends = null }: { status: string; why?: string | null; ends?: string | null }) {
   const [tone, icon] = CONNECTION[status] ?? UNKNOWN
+  const days = ends === null ? null : Math.ceil((Date.parse(ends) - Date.now()) / DAY_MS)
+  if (status === 'active' && days !== null && days <= SOON_DAYS)
+    return (
+      <Pill tone="warn" icon={Hourglass}>
+        {t('status.ends', { n: Math.max(days, 0) })}
+      </Pill>
+    )
   return (
     <Pill tone={tone} icon={icon} {...(why ? { title: why } : {})}>
       {t(`status.${status}` as Key)}

@@ -14,6 +14,7 @@ import { Activity } from './activity.tsx'
 import { askAgain, bySignIn } from './ask.ts'
 import { Credential } from './credential.tsx'
 import { DeleteConnection } from './delete.tsx'
+import { Rename } from './rename.tsx'
 import { SignIn } from './sign-in.tsx'
 import { Unwire } from './unwire.tsx'
 import { Used } from './used.tsx'
@@ -34,7 +35,7 @@ export function Detail(props: { id: string; tab: string | undefined; onTab: (tab
       about={
         c ? (
           <span className="flex flex-wrap items-center gap-x-2 gap-y-1 pt-1">
-            <ConnectionStatus status={c.status} why={c.status_text} />
+            <ConnectionStatus status={c.status} why={c.status_text} ends={c.expires_at} />
             <span className="break-all">{[c.provider, c.account?.label, c.environment].filter(Boolean).join(' · ')}</span>
             <CopyChip text={c.id} />
           </span>
@@ -92,7 +93,7 @@ function Acts({ connection: c, onGone, onTab }: { connection: Connection; onGone
   const queries = useQueryClient()
   const denied = useDenied('project_contributor')
   const usage = useQuery(usageQuery(c.id))
-  const [open, setOpen] = useState<'delete' | 'unwire' | null>(null)
+  const [open, setOpen] = useState<'delete' | 'rename' | 'unwire' | null>(null)
   const again = () => queries.invalidateQueries({ queryKey: ['connections'] })
   const test = useMutation({ mutationFn: () => call('connections.validate', { id: c.id }), onSettled: again })
   const enable = useMutation({
@@ -126,6 +127,9 @@ function Acts({ connection: c, onGone, onTab }: { connection: Connection; onGone
         <Button denied={denied} onClick={() => test.mutate()} busy={test.isPending}>
           {t('detail.test')}
         </Button>
+        <Button denied={denied} onClick={() => setOpen('rename')}>
+          {t('detail.rename')}
+        </Button>
         <Button denied={denied} onClick={() => enable.mutate(!off)} busy={enable.isPending}>
           {t(off ? 'detail.turnOn' : 'detail.turnOff')}
         </Button>
@@ -155,6 +159,7 @@ function Acts({ connection: c, onGone, onTab }: { connection: Connection; onGone
         ) : null}
       </div>
       {open === 'delete' ? <DeleteConnection connection={c} onClose={() => setOpen(null)} onDeleted={onGone} /> : null}
+      {open === 'rename' ? <Rename connection={c} onClose={() => setOpen(null)} /> : null}
       {open === 'unwire' ? <Unwire connection={c} profiles={profiles} onClose={() => setOpen(null)} /> : null}
     </>
   )

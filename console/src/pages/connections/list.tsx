@@ -35,7 +35,7 @@ const COLUMNS: readonly Column<Listed>[] = [
     id: 'status',
     head: t('connections.col.status'),
     width: '150px',
-    cell: (c) => <ConnectionStatus status={c.status} why={c.status_text} />,
+    cell: (c) => <ConnectionStatus status={c.status} why={c.status_text} ends={c.expires_at} />,
   },
   {
     id: 'account',

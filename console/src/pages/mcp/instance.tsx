@@ -10,6 +10,7 @@ import { CopyChip, Tabs } from '../../ui/parts.tsx'
 import { Card, PageHeader, Problem, Region } from '../../ui/region.tsx'
 import { toast, toastWithUndo } from '../../ui/toast.tsx'
 import { t } from '../../words/index.ts'
+import { Returned } from '../connections/returned.tsx'
 import { Checks } from './checks.tsx'
 import { InstanceDialog } from './instance-dialog.tsx'
 import { ProfileEditor } from './profile-editor.tsx'
@@ -59,6 +60,7 @@ export function Instance() {
         {t('mcp.endpoint')}
         <CopyChip text={url} shown={url} />
       </p>
+      <Returned />
       {denied ? <p className="mb-4 text-sm text-ink-2">{denied}</p> : null}
       {instance.error ? <Problem error={instance.error} retry={instance.refetch} /> : null}
       {instance.data && server ? (
