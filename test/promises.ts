@@ -135,6 +135,8 @@ export const PROMISES = {
   'google.switch-off': 'Switching a service off takes the account out of the profiles of that service, and of no other.',
   'oauth.hurry': 'The page after a sign-in tells the page that opened it to look, and nothing else.',
 
+  'profiles.tried': 'A profile can be tried and checked before it serves, and nothing else uses it meanwhile.',
+
   'connectors.shelf-checked': 'A bad connector folder stops the start, by name and reason.',
   'connectors.key-in-place': 'The credential is in its one place and in no other byte of a request.',
   'connectors.no-key-elsewhere': 'A redirect to another host gets nothing.',

@@ -54,10 +54,10 @@ export const instanceQuery = (id: string) =>
   queryOptions({ queryKey: ['instances', id], queryFn: ({ signal }) => call('instances.get', { id }, { signal }) })
 export const instanceUsageQuery = (id: string) =>
   queryOptions({ queryKey: ['instances', id, 'usage'], queryFn: ({ signal }) => call('instances.usage', { id }, { signal }) })
-export const instanceToolsQuery = (id: string, environment: string) =>
+export const instanceToolsQuery = (id: string, profile_id: string) =>
   queryOptions({
-    queryKey: ['instances', id, 'tools', environment],
-    queryFn: ({ signal }) => call('tools.list', { id, environment }, { signal }),
+    queryKey: ['instances', id, 'tools', profile_id],
+    queryFn: ({ signal }) => call('tools.list', { id, profile_id }, { signal }),
   })
 export const toolsQuery = (id: string) =>
   queryOptions({ queryKey: ['instances', id, 'tools'], queryFn: ({ signal }) => call('tools.list', { id }, { signal }) })

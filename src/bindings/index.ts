@@ -62,6 +62,20 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
   const checkConfig = (connector: Connector, config: unknown): Record<string, unknown> =>
     parseInput(connector.config, config ?? {}, Object.keys(connector.config.shape)) as Record<string, unknown>
 
+  function bindingOf(
+    row: Pick<ProfileRow, 'connection_id'> &
+      Pick<InstanceRow, 'server'> & { instance_id: string; instance_name: string; profile_id: string; config: unknown },
+    environment: string,
+  ): Binding {
+    const connector = connectorOf(row.server)
+    if (connector.auth.kind !== 'none' && !row.connection_id)
+      fail('BINDING_MISSING', `the instance ${row.instance_name} has no connection bound for ${environment}`, {
+        details: { instance_id: row.instance_id, environment },
+      })
+    const config = connector.config.parse(row.config) as Record<string, unknown>
+    return { instanceId: row.instance_id, connector, profileId: row.profile_id, connectionId: row.connection_id, config }
+  }
+
   const shown = async (tx: Tx, row: InstanceRow): Promise<InstanceFacts> => showInstance(row, await rows.profiles(tx, [row.id]))
 
   return {
@@ -216,21 +230,19 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
           hint: 'Set one active.',
           details: { instance_id: instanceId, environment },
         })
-      const connector = connectorOf(row.server)
-      if (connector.auth.kind !== 'none' && !row.connection_id)
-        fail('BINDING_MISSING', `the instance ${row.instance_name} has no connection bound for ${environment}`, {
-          details: { instance_id: instanceId, environment },
-        })
-      const binding: Binding = {
-        instanceId: row.instance_id,
-        connector,
-        profileId: row.profile_id,
-        connectionId: row.connection_id,
-        config: connector.config.parse(row.config) as Record<string, unknown>,
-      }
+      const binding = bindingOf({ ...row, profile_id: row.profile_id }, environment)
       if (believed.size >= BELIEVE_MAX) believed.delete(believed.keys().next().value as string)
       believed.set(key, { binding, scope, until: now() + BELIEVE_MS })
       return binding
+    },
+
+    /** The same of a profile that need not be active: it can be tried before it serves. */
+    async ofProfile(scope: Scope, instanceId: string, profileId: string): Promise<Binding> {
+      const [instance, profile] = await db.tx(scope, (tx) =>
+        Promise.all([mustInstance(tx, instanceId), mustProfile(tx, instanceId, profileId)]),
+      )
+      const row = { ...instance, ...profile, instance_id: instance.id, instance_name: instance.name, profile_id: profile.id }
+      return bindingOf(row, profile.environment)
     },
 
     /** Which instances use which of these connections. */

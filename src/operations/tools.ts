@@ -4,6 +4,7 @@ import { canonicalUrl, missingScopes } from '../bindings/index.ts'
 import type { Connector, Tool } from '../connectors/contract.ts'
 import { grantLinks } from './grant-links.ts'
 import { operation } from './operation.ts'
+import { profileId, standingOf } from './standing.ts'
 import { environment, id, json, toolFacts } from './shapes.ts'
 
 const schema = (s: z.ZodType, io: 'input' | 'output') => z.toJSONSchema(s, { io, unrepresentable: 'any' }) as Record<string, unknown>
@@ -72,7 +73,7 @@ export const listTools = operation({
   role: 'project_viewer',
   effect: 'read',
   audit: { none: 'no secret is involved' },
-  input: z.strictObject({ id: id('instance'), environment }),
+  input: z.strictObject({ id: id('instance'), environment, profile_id: profileId }),
   output: z.object({
     items: z.array(
       toolFacts.extend({
@@ -87,31 +88,25 @@ export const listTools = operation({
     ),
   }),
   run: async (rooms, { read, scope, caller }, input) => {
-    const { bindings, tools } = rooms
-    const seen = await read(async (tx) => {
-      await bindings.get(tx, input.id)
-      const { instances } = await tools.lookups(tx, [input.id], [], input.environment)
-      const at = instances.get(input.id)
-      const granted = at?.connection?.granted_scopes ?? null
-      const reason = !at?.hasProfile
-        ? `no active profile for ${input.environment}`
-        : at.needsConnection && !at.connection
-          ? 'no connection is bound'
-          : at.connection?.status === 'reconnect'
-            ? 'the connection must be connected again'
-            : at.connection?.status === 'disabled'
-              ? 'the connection is disabled'
-              : null
-      return { at, granted, reason }
-    })
-    const links = grantLinks(rooms, scope, caller, seen.at?.connection?.id ?? null)
-    const items = Object.entries(seen.at?.connector.tools ?? {}).map(async ([toolName, tool]) => {
-      const missing = missingScopes(tool, seen.granted)
+    const at = await read((tx) => standingOf(rooms, tx, input))
+    const granted = at.connection?.granted_scopes ?? null
+    const why = !at.hasProfile
+      ? `no active profile for ${at.environment}`
+      : at.needsConnection && !at.connection
+        ? 'no connection is bound'
+        : at.connection?.status === 'reconnect'
+          ? 'the connection must be connected again'
+          : at.connection?.status === 'disabled'
+            ? 'the connection is disabled'
+            : null
+    const links = grantLinks(rooms, scope, caller, at.connection?.id ?? null)
+    const items = Object.entries(at.connector.tools).map(async ([toolName, tool]) => {
+      const missing = missingScopes(tool, granted)
       return {
         ...showTool(toolName, tool),
-        available: seen.reason === null && missing.length === 0,
+        available: why === null && missing.length === 0,
         missing_scopes: missing,
-        reason: seen.reason ?? (missing.length > 0 ? `needs ${missing.join(', ')}` : null),
+        reason: why ?? (missing.length > 0 ? `needs ${missing.join(', ')}` : null),
         grant_url: await links(missing),
       }
     })
@@ -133,6 +128,7 @@ export const call = operation({
     tool: z.string().max(100),
     args: json.default({}),
     environment,
+    profile_id: profileId,
     timeout_s: z.number().int().min(1).max(600).optional(),
   }),
   output: z.object({ result: z.unknown() }),
@@ -144,6 +140,7 @@ export const call = operation({
       tool: input.tool,
       args: input.args,
       environment: input.environment,
+      profileId: input.profile_id,
       key: newId('call'),
       signal,
       ...(input.timeout_s === undefined ? {} : { timeoutMs: input.timeout_s * 1000 }),
@@ -167,25 +164,20 @@ export const validateInstance = operation({
   role: 'project_contributor',
   effect: 'write',
   audit: { log: 'instance.validated' },
-  input: z.strictObject({ id: id('instance'), environment }),
+  input: z.strictObject({ id: id('instance'), environment, profile_id: profileId }),
   output: z.object({ ok: z.boolean(), environment: z.string(), checks: z.array(check) }),
-  run: async ({ bindings, connections, tools }, { scope, act, read, signal }, input) => {
+  run: async (rooms, { scope, act, read, signal }, input) => {
+    const { bindings, connections, tools } = rooms
     const checks: z.output<typeof check>[] = []
     let since = performance.now()
     const say = (name: z.output<typeof check>['check'], ok: boolean, message: string, skipped = false) => {
       checks.push({ check: name, ok, skipped, message, ms: Math.round(performance.now() - since) })
       since = performance.now()
     }
-    const at = await read(async (tx) => {
-      await bindings.get(tx, input.id)
-      return (await tools.lookups(tx, [input.id], [], input.environment)).instances.get(input.id)
-    })
-    if (!at) throw new Error('an instance that is there can be looked up')
-    say(
-      'profile_active',
-      at.hasProfile,
-      at.hasProfile ? `a profile is active for ${input.environment}` : `no profile is active for ${input.environment}`,
-    )
+    const at = await read((tx) => standingOf(rooms, tx, input))
+    const { environment: where, tried } = at
+    if (tried && !tried.active) say('profile_active', true, `${tried.name} is not active, and is tried all the same`, true)
+    else say('profile_active', at.hasProfile, at.hasProfile ? `a profile is active for ${where}` : `no profile is active for ${where}`)
     const bound = !at.needsConnection || at.connection !== null
     say(
       'connection_bound',
@@ -196,7 +188,7 @@ export const validateInstance = operation({
     let write: ((tx: Parameters<Parameters<typeof act>[0]>[0]) => Promise<void>) | null = null
     let granted = at.connection?.granted_scopes ?? null
     if (live && at.connection) {
-      const { config } = await bindings.resolve(scope, input.id, input.environment)
+      const { config } = tried ? await bindings.ofProfile(scope, input.id, tried.id) : await bindings.resolve(scope, input.id, where)
       const validated = await connections.validate(scope, at.connection.id, config, signal, at.connector.slug)
       write = validated.write
       live = validated.result.ok
@@ -224,7 +216,8 @@ export const validateInstance = operation({
         instanceId: input.id,
         tool: smoke[0],
         args: {},
-        environment: input.environment,
+        environment: where,
+        profileId: tried?.id,
         key: newId('check'),
         signal,
       })
@@ -237,7 +230,7 @@ export const validateInstance = operation({
       },
       () => ({ target: input.id, details: { ok, failed: checks.filter((c) => !c.ok).map((c) => c.check) } }),
     )
-    return { ok, environment: input.environment, checks }
+    return { ok, environment: where, checks }
   },
 })
 

@@ -25,6 +25,8 @@ export interface CallRequest {
   tool: string
   args: unknown
   environment: string
+  /** This profile instead of the one that is active. */
+  profileId?: string | undefined
   /** The same for every try of the same step of the same run; upstreams that know idempotency keys get it. */
   key: string
   signal: AbortSignal
@@ -42,6 +44,14 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
     fail('TOOL_REFUSED', `${connector.title} has no tool ${name.slice(0, 80)}`, {
       hint: `Its tools: ${Object.keys(connector.tools).join(', ')}.`,
     })
+
+  const bindingFor = ({
+    scope,
+    instanceId,
+    environment,
+    profileId,
+  }: Pick<CallRequest, 'scope' | 'instanceId' | 'environment' | 'profileId'>) =>
+    profileId === undefined ? bindings.resolve(scope, instanceId, environment) : bindings.ofProfile(scope, instanceId, profileId)
 
   /** Never throws: the outcome carries the fault, and the record of the call either way. */
   async function attempt(request: CallRequest): Promise<Outcome> {
@@ -72,7 +82,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
     const timeout = AbortSignal.timeout(request.timeoutMs ?? CALL_TIMEOUT_MS)
     const signal = AbortSignal.any([request.signal, timeout])
     try {
-      const binding = await bindings.resolve(scope, request.instanceId, request.environment)
+      const binding = await bindingFor(request)
       tool = toolOf(binding.connector, request.tool)
       const input = checkArguments(tool.input, request.args ?? {}, argumentNames(tool))
       const borrowed = await connections.lend(scope, {
@@ -129,10 +139,10 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
    * A passing trouble (the database is away) says nothing about the tool, and is thrown.
    */
   async function traits(
-    call: Pick<CallRequest, 'scope' | 'instanceId' | 'environment' | 'tool' | 'args'>,
+    call: Pick<CallRequest, 'scope' | 'instanceId' | 'environment' | 'profileId' | 'tool' | 'args'>,
   ): Promise<{ changes: boolean; repeatable: boolean }> {
     try {
-      const { connector } = await bindings.resolve(call.scope, call.instanceId, call.environment)
+      const { connector } = await bindingFor(call)
       const tool = toolOf(connector, call.tool)
       const { repeatable, reads = tool.effect === 'read' } = tool
       if (typeof repeatable === 'boolean' && typeof reads === 'boolean') return { changes: !reads, repeatable }

@@ -117,7 +117,16 @@ it('[console.profiles] one value as form and as JSON; a copy is made active with
   await page.getByText('default copy is saved.').waitFor()
   expect((await profiles()).find((p) => p.name === 'default copy')).toMatchObject({ active: false, config: { max_rows: 7 } })
 
-  await page.getByText('This runs with default, the active profile of production.').waitFor()
+  // It is tried before it serves.
+  await page.getByText('This tries default copy, which is not active. Nobody else gets it yet.').waitFor()
+  await page.getByLabel(/^sql/).fill('select id from orders')
+  await page.getByRole('button', { name: 'Run tool' }).click()
+  await page.getByText(/^Worked, in/).waitFor()
+  expect(await page.getByRole('tabpanel').getByRole('row').count()).toBe(8) // seven, and their title
+  await page.getByRole('tab', { name: 'Checks' }).click()
+  await page.getByRole('button', { name: 'Run the checks' }).click()
+  await page.getByText('default copy is not active, and is tried all the same').waitFor()
+  expect(await axe(page)).toEqual([])
   await page.getByRole('button', { name: 'Make active' }).click()
   const change = dialog().getByRole('row').filter({ hasText: 'max_rows' })
   await change.getByText('7').waitFor()

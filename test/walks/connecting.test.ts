@@ -133,6 +133,51 @@ describe('what is used', () => {
   })
 })
 
+describe('a profile', () => {
+  it('[profiles.tried] is tried with its own credential and settings while another one serves', async () => {
+    const make = (name: string, api_key: string) =>
+      rt.ok('POST', '/v1/connections', { display_name: name, provider: 'github', credentials: { api_key } })
+    const [now, next] = [await make('Now', tokens.classic), await make('Next', tokens.narrow)]
+    const at = await rt.ok('POST', '/v1/mcp/instances', { slug: 'github', connection_id: now.id, config: config() })
+    const profile = await rt.ok('POST', `/v1/mcp/instances/${at.id}/config-profiles`, {
+      name: 'next',
+      connection_id: next.id,
+      config: config(),
+    })
+    const call = (more: object) =>
+      rt.api('POST', `/v1/mcp/instances/${at.id}/tools/search_repositories/call`, { args: { q: 'x' }, ...more })
+    const sent = () => github.requests.at(-1)?.headers.authorization
+    await call({ profile_id: profile.id })
+    expect(sent()).toContain(tokens.narrow)
+    await call({})
+    expect(sent()).toContain(tokens.classic)
+
+    const checks = (body: object) => rt.ok('POST', `/v1/mcp/instances/${at.id}/validate`, body)
+    expect((await checks({ profile_id: profile.id })).checks).toMatchObject([
+      { check: 'profile_active', ok: true, skipped: true },
+      { check: 'connection_bound', ok: true, message: 'bound to Next' },
+      { check: 'credential_live', ok: true },
+      { check: 'scopes', ok: false },
+      { check: 'smoke_call' },
+    ])
+    expect(sent()).toContain(tokens.narrow)
+    expect((await checks({})).checks).toMatchObject([{ ok: true, skipped: false }, { message: 'bound to Now' }, {}, { ok: true }, {}])
+    const usable = async (query: string) =>
+      (await rt.ok('GET', `/v1/mcp/instances/${at.id}/tools${query}`)).items.filter((t: { available: boolean }) => t.available)
+        .length as number
+    expect(await usable(`?profile_id=${profile.id}`)).toBeLessThan(await usable(''))
+
+    // Another instance's profile is none of this one's.
+    const other = await rt.ok('POST', '/v1/mcp/instances', { slug: 'github', connection_id: now.id, config: config() })
+    const foreign = other.profiles[0].id as string
+    const count = github.requests.length
+    expect(await call({ profile_id: foreign })).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } })
+    expect(await rt.api('POST', `/v1/mcp/instances/${at.id}/validate`, { profile_id: foreign })).toMatchObject({ status: 404 })
+    expect(await rt.api('GET', `/v1/mcp/instances/${at.id}/tools?profile_id=${foreign}`)).toMatchObject({ status: 404 })
+    expect(github.requests).toHaveLength(count)
+  })
+})
+
 describe('services of one account', () => {
   it('[google.switch-off] unbinds the profiles of that service alone, and on again needs no consent', async () => {
     const { connection: id } = await signIn(rt, provider, { slug: 'google', services: ['gmail', 'google-sheets'] })

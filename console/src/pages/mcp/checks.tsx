@@ -15,25 +15,19 @@ type Check = Report['checks'][number]
 export function Checks(props: {
   instance: InstanceFacts
   profile: Profile
-  serving: Profile | undefined
   check: UseMutationResult<Report, Error, string>
   denied: string | null
   onActivate: () => void
   onTry: () => void
 }) {
-  const { check, profile, serving } = props
-  const report = check.data?.environment === profile.environment ? check.data : undefined
+  const { check, profile } = props
+  const report = check.variables === profile.id ? check.data : undefined
   // A check that is older than the profile says nothing of it.
-  const stale = report !== undefined && serving !== undefined && Date.parse(serving.updated_at) > check.submittedAt
+  const stale = report !== undefined && Date.parse(profile.updated_at) > check.submittedAt
   return (
     <div className="flex flex-col gap-4 p-4">
       <div className="flex flex-wrap items-center gap-3">
-        <Button
-          look={report ? 'plain' : 'primary'}
-          denied={props.denied}
-          onClick={() => check.mutate(profile.environment)}
-          busy={check.isPending}
-        >
+        <Button look={report ? 'plain' : 'primary'} denied={props.denied} onClick={() => check.mutate(profile.id)} busy={check.isPending}>
           {t('mcp.validate')}
         </Button>
         {report ? (
@@ -70,7 +64,7 @@ export function Checks(props: {
                 </p>
                 <p className="break-words text-ink-2">{c.message}</p>
                 {c.ok ? null : (
-                  <Fix failed={c.check} serving={serving} denied={props.denied} onActivate={props.onActivate} onTry={props.onTry} />
+                  <Fix failed={c.check} profile={profile} denied={props.denied} onActivate={props.onActivate} onTry={props.onTry} />
                 )}
               </div>
             </li>
@@ -83,18 +77,18 @@ export function Checks(props: {
 
 function Fix({
   failed,
-  serving,
+  profile,
   denied,
   onActivate,
   onTry,
 }: {
   failed: Check['check']
-  serving: Profile | undefined
+  profile: Profile
   denied: string | null
   onActivate: () => void
   onTry: () => void
 }) {
-  const id = serving?.connection_id
+  const id = profile.connection_id
   if (failed === 'profile_active')
     return (
       <Button size="sm" className="mt-1" denied={denied} onClick={onActivate}>

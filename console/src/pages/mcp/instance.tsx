@@ -85,7 +85,7 @@ function Panes({ instance, server, denied }: { instance: InstanceFacts; server: 
   const tab = TABS.find((it) => it === search.tab) ?? 'try'
   const [dirty, setDirty] = useState(false)
   const check = useMutation({
-    mutationFn: (environment: string) => call('instances.validate', { id: instance.id, environment }),
+    mutationFn: (profile_id: string) => call('instances.validate', { id: instance.id, profile_id }),
     onSettled: () => queries.invalidateQueries({ queryKey: ['connections'] }),
   })
   const activate = useMutation({
@@ -99,7 +99,6 @@ function Panes({ instance, server, denied }: { instance: InstanceFacts; server: 
     },
   })
   if (!shown) return null
-  const serving = profiles.find((p) => p.active && p.environment === shown.environment)
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 xl:grid-cols-[190px_minmax(0,1fr)_minmax(0,1.15fr)] lg:grid-cols-[190px_minmax(0,1fr)]">
       <Profiles
@@ -126,30 +125,18 @@ function Panes({ instance, server, denied }: { instance: InstanceFacts; server: 
           />
         </div>
         <div role="tabpanel" aria-label={t(tab === 'try' ? 'mcp.try' : tab === 'checks' ? 'mcp.checks' : 'mcp.used')}>
-          {/* What runs is what is saved and active: said where it is not what is in sight. */}
-          {tab !== 'used' && (dirty || serving?.id !== shown.id) ? (
+          {/* What runs is what is saved: said where it is not what is in sight. */}
+          {tab !== 'used' && (dirty || !shown.active) ? (
             <p className="border-b border-line bg-warn-soft px-4 py-2 text-xs text-warn">
-              {dirty && serving?.id === shown.id
-                ? t('mcp.runsSaved')
-                : serving
-                  ? t('mcp.runsOther', { profile: serving.name, environment: shown.environment })
-                  : t('mcp.runsNone', { environment: shown.environment })}
+              {dirty ? t('mcp.runsSaved') : t('mcp.runsTried', { profile: shown.name })}
             </p>
           ) : null}
           {tab === 'try' ? (
-            <Try
-              instanceId={instance.id}
-              environment={shown.environment}
-              profile={serving}
-              picked={search.tool}
-              onPick={(tool) => set({ tool })}
-              denied={denied}
-            />
+            <Try instanceId={instance.id} profile={shown} picked={search.tool} onPick={(tool) => set({ tool })} denied={denied} />
           ) : tab === 'checks' ? (
             <Checks
               instance={instance}
               profile={shown}
-              serving={serving}
               check={check}
               denied={denied}
               onActivate={() => activate.mutate(shown.id)}

@@ -1,7 +1,7 @@
 /** One call of one tool, on the same way as a step of a workflow. */
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Play } from 'lucide-react'
-import { type KeyboardEvent, useEffect, useState } from 'react'
+import { type KeyboardEvent, useState } from 'react'
 import { type Answer, call } from '../../api.ts'
 import { instanceToolsQuery } from '../../queries.ts'
 import { Button } from '../../ui/button.tsx'
@@ -22,16 +22,14 @@ import type { Profile } from './instance.tsx'
 type Tool = Answer<'tools.list'>['items'][number]
 interface Props {
   instanceId: string
-  environment: string
-  /** The one that serves. */
-  profile: Profile | undefined
+  profile: Profile
   picked: string | undefined
   denied: string | null
   onPick: (name: string) => void
 }
 
 export function Try(props: Props) {
-  const tools = useQuery(instanceToolsQuery(props.instanceId, props.environment))
+  const tools = useQuery(instanceToolsQuery(props.instanceId, props.profile.id))
   return (
     <Region query={tools} rows={3}>
       {({ items }) => {
@@ -53,7 +51,11 @@ export function Try(props: Props) {
             <p className="-mt-2">
               <EffectPill effect={tool.effect} />
             </p>
-            {tool.available ? <Call key={tool.name} {...props} tool={tool} /> : <Unavailable {...props} tool={tool} />}
+            {tool.available ? (
+              <Call key={`${props.profile.id} ${tool.name}`} {...props} tool={tool} />
+            ) : (
+              <Unavailable {...props} tool={tool} />
+            )}
           </div>
         )
       }}
@@ -64,7 +66,7 @@ export function Try(props: Props) {
 /** Not gone, but not allowed: with what is missing, and the way to it. */
 function Unavailable({ tool, profile, denied }: Props & { tool: Tool }) {
   const queries = useQueryClient()
-  const id = profile?.connection_id
+  const id = profile.connection_id
   return (
     <div className="flex flex-col items-start gap-2 rounded-md bg-warn-soft p-3">
       <p className="font-medium text-warn">{t('mcp.unavailable')}</p>
@@ -105,7 +107,7 @@ const Raw = ({ value }: { value: unknown }) => (
 /** Some servers of MCP say by this that a call has failed, although there was an answer. */
 const failed = (result: unknown): boolean => (result as { isError?: unknown } | null)?.isError === true
 
-function Call({ tool, instanceId, environment, denied }: Props & { tool: Tool }) {
+function Call({ tool, instanceId, profile, denied }: Props & { tool: Tool }) {
   const schema = tool.input_schema as Schema
   const args = useSchemaValue(schema, beginning(schema, schema) as Record<string, unknown>)
   const [sent, setSent] = useState(false)
@@ -114,15 +116,17 @@ function Call({ tool, instanceId, environment, denied }: Props & { tool: Tool })
   const run = useMutation({
     mutationFn: async () => {
       const began = performance.now()
-      const { result } = await call('tools.call', { id: instanceId, tool: tool.name, args: args.value, environment })
+      const { result } = await call('tools.call', {
+        id: instanceId,
+        tool: tool.name,
+        args: args.value,
+        environment: profile.environment,
+        ...(profile.active ? {} : { profile_id: profile.id }),
+      })
       return { result, ms: performance.now() - began }
     },
     onSettled: () => setSure(false),
   })
-  const { reset } = run
-  // An answer of another environment is no answer here.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: it is for each environment anew
-  useEffect(() => reset(), [environment, reset])
   const submit = () => {
     setSent(true)
     if (denied || !args.ready || run.isPending) return
