@@ -8,7 +8,7 @@ import { Sheet } from '../../ui/overlay.tsx'
 import { CopyChip, Tabs, Time } from '../../ui/parts.tsx'
 import { ConnectionStatus } from '../../ui/pill.tsx'
 import { Problem, Region } from '../../ui/region.tsx'
-import { toast } from '../../ui/toast.tsx'
+import { toast, toastWithUndo } from '../../ui/toast.tsx'
 import { durationText, t } from '../../words/index.ts'
 import { Activity } from './activity.tsx'
 import { askAgain, bySignIn } from './ask.ts'
@@ -100,7 +100,8 @@ function Acts({ connection: c, onGone, onTab }: { connection: Connection; onGone
     mutationFn: (disabled: boolean) => call('connections.update', { id: c.id, disabled }),
     onSuccess: (_, disabled) => {
       void again()
-      toast(t(disabled ? 'detail.isOff' : 'detail.isOn', { name: c.name }))
+      if (disabled) toastWithUndo(t('detail.isOff', { name: c.name }), () => enable.mutate(false))
+      else toast(t('detail.isOn', { name: c.name }))
     },
   })
   const profiles = usage.data?.profiles ?? []
