@@ -31,6 +31,8 @@ export interface Config {
   readonly trustedProxies: readonly string[]
   /** Without it no mail is sent. */
   readonly smtp: SmtpSettings | null
+  /** By way of which OpenID providers people sign in. */
+  readonly signInWith: readonly { slug: string; title: string; issuer: string; clientId: string; secretName: string | null }[]
   /** OAuth apps for every workspace of this deployment. */
   readonly oauthApps: readonly ConfiguredApp[]
   readonly oauthSecrets: ReadonlyMap<string, Secret>
@@ -85,6 +87,12 @@ const FLAGS = {
     about: 'file with the mail server: smtps://user:password@mail.example.com, or smtp:// with STARTTLS',
   },
   'mail-from': { type: 'string', env: 'AGENTRUNTIME_MAIL_FROM', about: 'sender of the mail: AgentRuntime <agents@example.com>' },
+  'sign-in-file': {
+    type: 'string',
+    env: 'AGENTRUNTIME_SIGN_IN_FILE',
+    about:
+      'JSON file with OpenID providers to sign in by: {"google": {"title": "Google", "issuer": "https://accounts.google.com", "client_id": "…", "client_secret": "…"}}',
+  },
   'oauth-apps-file': {
     type: 'string',
     env: 'AGENTRUNTIME_OAUTH_APPS_FILE',
@@ -149,7 +157,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     publicUrl: publicUrl(text('public-url')),
     trustedProxies: proxies.map((entry) => addressOf(entry.trim())),
     smtp: smtp(text('smtp-url-file'), text('mail-from')),
-    ...oauthApps(text('oauth-apps-file')),
+    ...clients(text('oauth-apps-file'), text('sign-in-file')),
     eventsTo: eventsTo(text('events-url'), text('events-secret-file')),
   })
 }
@@ -176,25 +184,39 @@ function publicUrl(text: string | undefined): string | null {
   return url.origin
 }
 
-function oauthApps(path: string | undefined): Pick<Config, 'oauthApps' | 'oauthSecrets'> {
-  if (path === undefined) return { oauthApps: [], oauthSecrets: new Map() }
-  let parsed: Record<string, Record<string, unknown>>
+type Clients = Pick<Config, 'oauthApps' | 'oauthSecrets' | 'signInWith'>
+
+function clients(appsFile: string | undefined, signInFile: string | undefined): Clients {
+  const secrets = new Map<string, Secret>()
+  const apps = readClients('--oauth-apps-file', appsFile).map(
+    ([slug, { provider = slug, client_id, client_secret, ...settings }]): ConfiguredApp => {
+      if (typeof client_id !== 'string' || typeof provider !== 'string')
+        return fail('INVALID_INPUT', `--oauth-apps-file: ${slug} has no client_id`)
+      if (typeof client_secret === 'string') secrets.set(slug, conceal(client_secret))
+      return { slug, provider, clientId: client_id, hasSecret: secrets.has(slug), settings }
+    },
+  )
+  const signInWith = readClients('--sign-in-file', signInFile).map(([slug, { title = slug, issuer, client_id, client_secret }]) => {
+    if (typeof client_id !== 'string' || typeof issuer !== 'string' || typeof title !== 'string' || !URL.canParse(issuer))
+      return fail('INVALID_INPUT', `--sign-in-file: ${slug} needs an issuer and a client_id`)
+    // No slug of an app has a colon in it.
+    const secretName = typeof client_secret === 'string' ? `sign-in:${slug}` : null
+    if (secretName) secrets.set(secretName, conceal(client_secret as string))
+    return { slug, title, issuer, clientId: client_id, secretName }
+  })
+  return { oauthApps: apps, oauthSecrets: secrets, signInWith }
+}
+
+function readClients(flag: string, path: string | undefined): [string, Record<string, unknown>][] {
+  if (path === undefined) return []
   try {
-    parsed = JSON.parse(readFileSync(path, 'utf8')) as typeof parsed
+    return Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Record<string, Record<string, unknown>>)
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code ?? 'it is not JSON'
-    return fail('INVALID_INPUT', `--oauth-apps-file cannot be read (${why})`, {
+    return fail('INVALID_INPUT', `${flag} cannot be read (${why})`, {
       hint: 'Write {"google": {"client_id": "…", "client_secret": "…"}}.',
     })
   }
-  const secrets = new Map<string, Secret>()
-  const apps = Object.entries(parsed ?? {}).map(([slug, { provider = slug, client_id, client_secret, ...settings }]): ConfiguredApp => {
-    if (typeof client_id !== 'string' || typeof provider !== 'string')
-      return fail('INVALID_INPUT', `--oauth-apps-file: ${slug} has no client_id`)
-    if (typeof client_secret === 'string') secrets.set(slug, conceal(client_secret))
-    return { slug, provider, clientId: client_id, hasSecret: secrets.has(slug), settings }
-  })
-  return { oauthApps: apps, oauthSecrets: secrets }
 }
 
 function eventsTo(url: string | undefined, secretFile: string | undefined): Config['eventsTo'] {

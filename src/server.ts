@@ -20,7 +20,16 @@ import { loadShelf } from './connectors/load.ts'
 import { seedDemo } from './demo.ts'
 import { createHttp, type Readiness } from './faces/http.ts'
 import { createListener, shownHost } from './listener.ts'
-import { bearerOf, createInvoke, createSignIn, forgetOldAnswers, operations, type Rooms, standsBy } from './operations/index.ts'
+import {
+  bearerOf,
+  createElsewhere,
+  createInvoke,
+  createSignIn,
+  forgetOldAnswers,
+  operations,
+  type Rooms,
+  standsBy,
+} from './operations/index.ts'
 import { createRuns, ENGINE_POOL, type Times } from './runs/index.ts'
 import { createTools } from './tools/index.ts'
 import { createTriggers, type Limit } from './triggers/index.ts'
@@ -192,7 +201,8 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       () => tools.close(),
     )
 
-    const rooms: Rooms = { access, connections, bindings, tools, runs, triggers, vault: vault.keeping, db }
+    const elsewhere = createElsewhere({ oauth: vault.lending.oauth, access, providers: config.signInWith, publicUrl, now })
+    const rooms: Rooms = { elsewhere, access, connections, bindings, tools, runs, triggers, vault: vault.keeping, db }
     const invoke = createInvoke(rooms, { now })
     const readiness = async (): Promise<Readiness> => {
       const state = vault.keeping.state()
@@ -213,6 +223,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       operations,
       invoke,
       signIn: createSignIn(rooms),
+      elsewhere,
       ingress: triggers.ingress,
       secure: config.publicUrl?.startsWith('https:') ?? false,
       trustedProxies: config.trustedProxies,

@@ -210,6 +210,8 @@ export const PROMISES = {
   'access.matrix': 'Everybody gets of every operation what it says of itself, and what is not theirs is answered like what is not there.',
   'access.shown-out': 'A call and a stream under way end within a second of the session or token behind them.',
   'mail.sent': 'Where a mail server is named, links for passwords and invitations go out by mail, and a new token is told of.',
+  'sign-in.subject': 'A provider lets in whoever has linked the account, by issuer and subject; no e-mail links anybody.',
+  'sign-in.way-back': 'Coming back from a provider works once, in the browser that went, for whoever went.',
   'access.permissions': 'The table of permissions is read off the operations.',
   'access.roles': 'Each operation is refused below its role.',
   'access.scopes': 'A missing scope is named, and the refusal is audited.',

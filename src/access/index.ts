@@ -3,6 +3,7 @@ import type { Db, Scope, Tx } from '../base/db.ts'
 import type { Letter } from '../base/mail.ts'
 import type { Caller } from './caller.ts'
 import { createFounding } from './founding.ts'
+import { createIdentities } from './identities.ts'
 import { createInvitations } from './invitations.ts'
 import { invitationLetter, resetLetter, tokenLetter } from './letters.ts'
 import { createLimits } from './limits.ts'
@@ -70,6 +71,7 @@ export function createAccess(deps: AccessDeps) {
     ...pats,
     ...createFounding({ db, now }),
     members: createMembers({ now }),
+    identities: createIdentities({ db, now, people, sessions }),
     invitations: createInvitations({ db, now, limits, passwords, people, sessions }),
     /** What was believed of a person is asked again: memberships have changed. */
     forget: (userId: string) => sessions.forget(userId),

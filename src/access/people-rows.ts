@@ -147,6 +147,21 @@ export const rows = {
     tx.first(q.deleteFrom('reset_links').where('token_hash', '=', hash).returning(['user_id', 'expires_at'])),
   dropResetLinks: (tx: Tx, userId: string) => tx.run(q.deleteFrom('reset_links').where('user_id', '=', userId)),
 
+  identity: (tx: Tx, issuer: string, subject: string) =>
+    tx.first(
+      q
+        .selectFrom('identities as i')
+        .innerJoin('users as u', 'u.id', 'i.user_id')
+        .select(['i.user_id', 'u.disabled_at'])
+        .where('i.issuer', '=', issuer)
+        .where('i.subject', '=', subject),
+    ),
+  identities: (tx: Tx, userId: string) =>
+    tx.all(q.selectFrom('identities').select(['issuer', 'email', 'created_at']).where('user_id', '=', userId).orderBy('created_at')),
+  insertIdentity: (tx: Tx, row: PeopleTables['identities']) => tx.run(q.insertInto('identities').values(row)),
+  dropIdentity: (tx: Tx, userId: string, issuer: string) =>
+    tx.run(q.deleteFrom('identities').where('user_id', '=', userId).where('issuer', '=', issuer)),
+
   forgetOld: (tx: Tx, now: Date, usedBefore: Date) =>
     Promise.all([
       tx.run(q.deleteFrom('sessions').where((e) => e.or([e('ends_at', '<=', now), e('last_used_at', '<=', usedBefore)]))),

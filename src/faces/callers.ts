@@ -4,7 +4,7 @@ import { deleteCookie, setCookie } from 'hono/cookie'
 import { parse } from 'hono/utils/cookie'
 import { ABSOLUTE_S, type Access, ANYONE, type Caller } from '../access/index.ts'
 import { FAULTS, Fault, fail } from '../base/errors.ts'
-import type { AnyOperation, Browser } from '../operations/index.ts'
+import { type AnyOperation, type Browser, WAY_MS } from '../operations/index.ts'
 
 /** A browser's own words about itself; more than this is no browser. */
 const MAX_USER_AGENT = 300
@@ -23,6 +23,7 @@ export function createCallers<E extends Env>(deps: {
   // RFC 6265bis §4.1.3: the prefix makes browsers hold us to Secure and to this host alone. They take it over TLS only.
   const cookie = deps.secure ? '__Host-ar_session' : 'ar_session'
   const attributes = { path: '/', httpOnly: true, sameSite: 'Lax', secure: deps.secure } as const
+  const way = deps.secure ? '__Host-ar_way' : 'ar_way'
   const tokenOf = (request: Request): string | null => parse(request.headers.get('cookie') ?? '', cookie)[cookie] || null
 
   /** Fetch Metadata, and the Origin for older browsers. A browser sends at least one of them with whatever may change something. */
@@ -101,6 +102,9 @@ export function createCallers<E extends Env>(deps: {
         // As long as it can last at most; when it ends before, the server says so.
         keep: (token) => setCookie(c as Context, cookie, token, { ...attributes, maxAge: ABSOLUTE_S }),
         forget: () => void deleteCookie(c as Context, cookie, attributes),
+        way: parse(c.req.header('cookie') ?? '', way)[way] || null,
+        keepWay: (ticket) => setCookie(c as Context, way, ticket, { ...attributes, maxAge: WAY_MS / 1000 }),
+        forgetWay: () => void deleteCookie(c as Context, way, attributes),
       }
     },
 

@@ -6,7 +6,7 @@ import { FAULTS, Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { parseJson } from '../base/json.ts'
 import type { Logger } from '../base/log.ts'
-import type { AnyOperation, Ingress, Invoke, SignIn } from '../operations/index.ts'
+import type { AnyOperation, Elsewhere, Ingress, Invoke, SignIn } from '../operations/index.ts'
 import { createCallers } from './callers.ts'
 import { clientAddress } from './client-address.ts'
 import { openApi } from './openapi.ts'
@@ -36,6 +36,7 @@ export function createHttp(deps: {
   invoke: Invoke
   access: Pick<Access, 'authenticate' | 'authenticateSession'>
   signIn: SignIn
+  elsewhere: Pick<Elsewhere, 'arrive'>
   ingress: Ingress
   /** Whether people reach us over TLS, so that cookies may say so. */
   secure: boolean
@@ -87,6 +88,13 @@ export function createHttp(deps: {
   })
 
   signInPages(app, deps.signIn, { ...deps, requestIdOf: (c) => c.get('requestId') })
+
+  // A provider sends the browser back by a link. Whatever came of it, a page of the Console says it.
+  app.get('/v1/auth/callback', async (c) => {
+    mustBeUp()
+    const it = await deps.elsewhere.arrive(new URL(c.req.url).searchParams, callers.browser(c, ipOf(c), c.get('requestId')))
+    return c.redirect('to' in it ? it.to : `/login?problem=${it.problem}`, 303)
+  })
 
   // Pages of the Console and endpoints of programs share addresses: who asks for HTML gets the page.
   if (deps.consoleDir !== undefined) consolePages(app, deps.consoleDir)

@@ -5,6 +5,7 @@ import { changes } from './changes.ts'
 import * as connections from './connections.ts'
 import * as google from './google.ts'
 import { home } from './home.ts'
+import * as identities from './identities.ts'
 import * as instances from './instances.ts'
 import * as members from './members.ts'
 import * as oauth from './oauth.ts'
@@ -21,6 +22,7 @@ import * as wiring from './wiring.ts'
 import * as workflows from './workflows.ts'
 import * as workspaces from './workspaces.ts'
 
+export { type Arrival, createElsewhere, type Elsewhere, type SignInProvider, WAY_MS } from './elsewhere.ts'
 export { forgetOldAnswers } from './rows.ts'
 export { createSignIn, type Ending, type Invitation, type SignIn, standsBy } from './sign-in.ts'
 export { type AnyOperation, type Asked, type Browser, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
@@ -47,6 +49,11 @@ const all = [
   signIns.sessions,
   signIns.endSession,
   signIns.endOtherSessions,
+  identities.providers,
+  identities.start,
+  identities.link,
+  identities.list,
+  identities.unlink,
   changes,
   home,
   workspaces.listWorkspaces,

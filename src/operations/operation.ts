@@ -10,6 +10,7 @@ import type { Runs } from '../runs/index.ts'
 import type { Tools } from '../tools/index.ts'
 import type { Triggers } from '../triggers/index.ts'
 import type { Keeping } from '../vault/index.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import { rows } from './rows.ts'
 
 export interface Rooms {
@@ -20,6 +21,7 @@ export interface Rooms {
   runs: Runs
   triggers: Triggers
   vault: Keeping
+  elsewhere: Elsewhere
   db: Db
 }
 
@@ -36,6 +38,10 @@ export interface Browser {
   from: From
   keep(token: string): void
   forget(): void
+  /** What it keeps while somebody is at a provider. */
+  way: string | null
+  keepWay(ticket: string): void
+  forgetWay(): void
 }
 
 export interface Told {

@@ -89,6 +89,7 @@ export function openCli(): Cli {
     operations,
     invoke,
     signIn,
+    elsewhere: { arrive: nobody },
     ingress: { take: nobody, handshake: nobody },
     secure: false,
     trustedProxies: [],

@@ -112,6 +112,8 @@ describe('every operation', () => {
       'auth.sign_out',
       'auth.forgot_password',
       'auth.reset_password',
+      'auth.providers',
+      'auth.start_with',
       'invitations.look',
       'invitations.accept',
     ])
