@@ -212,6 +212,7 @@ export const PROMISES = {
   'mail.sent': 'Where a mail server is named, links for passwords and invitations go out by mail, and a new token is told of.',
   'sign-in.subject': 'A provider lets in whoever has linked the account, by issuer and subject; no e-mail links anybody.',
   'sign-in.way-back': 'Coming back from a provider works once, in the browser that went, for whoever went.',
+  'console.elsewhere': 'An account is linked under Settings, and lets its person in from the sign-in page.',
   'access.permissions': 'The table of permissions is read off the operations.',
   'access.roles': 'Each operation is refused below its role.',
   'access.scopes': 'A missing scope is named, and the refusal is audited.',

@@ -25,7 +25,10 @@ const setup = createRoute({
 const login = createRoute({
   getParentRoute: () => root,
   path: '/login',
-  validateSearch: (s: Record<string, unknown>) => ({ return_to: text(s.return_to) }),
+  validateSearch: (s: Record<string, unknown>): { return_to: string | undefined; problem?: string } => ({
+    return_to: text(s.return_to),
+    ...some({ problem: text(s.problem) }),
+  }),
   component: lazyRouteComponent(() => import('./pages/sign/login.tsx'), 'Login'),
 })
 const invite = createRoute({
@@ -37,6 +40,11 @@ const reset = createRoute({
   getParentRoute: () => root,
   path: '/reset',
   component: lazyRouteComponent(() => import('./pages/sign/reset.tsx'), 'Reset'),
+})
+const forgot = createRoute({
+  getParentRoute: () => root,
+  path: '/forgot',
+  component: lazyRouteComponent(() => import('./pages/sign/forgot.tsx'), 'Forgot'),
 })
 /** Everything that is for people who are signed in. */
 const shell = createRoute({
@@ -126,6 +134,7 @@ const settings = createRoute({
 const tree = root.addChildren([
   setup,
   login,
+  forgot,
   invite,
   reset,
   shell.addChildren([home, connections, mcp, server, instance, workflows, workflow, runs, run, settings]),

@@ -20,8 +20,8 @@ export const providers = operation({
   audit: { none: 'the same for everybody' },
   hideFrom: BROWSERS,
   input: z.strictObject({}),
-  output: page(z.object({ slug: z.string(), title: z.string() })),
-  run: async ({ elsewhere }) => ({ items: elsewhere.providers().map(({ slug: it, title }) => ({ slug: it, title })), next_cursor: null }),
+  output: page(z.object({ slug: z.string(), title: z.string(), issuer: z.string() })),
+  run: async ({ elsewhere }) => ({ items: elsewhere.providers(), next_cursor: null }),
 })
 
 export const start = operation({

@@ -75,7 +75,7 @@ const signedIn = (who: Person) => new Browser(who.headers().cookie)
 
 it('[sign-in.subject] lets nobody in who has not linked the account, however well its e-mail fits', async () => {
   expect(await (await new Browser().ask('GET', '/v1/auth/providers')).json()).toEqual({
-    items: [{ slug: 'acme', title: 'Acme' }],
+    items: [{ slug: 'acme', title: 'Acme', issuer: provider.issuer }],
     next_cursor: null,
   })
   const browser = new Browser()

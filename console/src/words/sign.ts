@@ -35,5 +35,17 @@ export const sign = {
   'login.email': 'E-mail',
   'login.password': 'Password',
   'login.submit': 'Sign in',
-  'login.forgot': 'Forgot your password? An admin can give you a reset link.',
+  'login.forgot': 'Forgot your password?',
+  'login.with': 'Sign in with {provider}',
+  'login.problem.not_linked': 'Nobody here has linked this account. Sign in with your password, then link it under Settings.',
+  'login.problem.declined': 'Nothing was allowed there, so nobody is signed in.',
+  'login.problem.not_ours': 'This sign-in did not begin in this browser, or took too long. Begin again.',
+  'login.problem.taken': 'This account belongs to somebody else here, or another one is linked already.',
+  'login.problem.provider': 'The provider could not say who you are. Try again in a moment.',
+  'login.problem.signed_out': 'You were signed out in between. Sign in, then link the account again.',
+  'forgot.about': 'Say your e-mail address, and a link for a new password is sent there.',
+  'forgot.ask': 'Send a link',
+  'forgot.asked.title': 'Look into your mail',
+  'forgot.asked.text':
+    'If somebody here has this address, and this server sends mail, a link is on its way. Otherwise an admin can give you one.',
 } as const

@@ -19,6 +19,7 @@ export function Account() {
         {t('account.about')} {t('account.role', { role: t(`role.${me.role}` as Key), name: me.user.name })}
       </p>
       <Password />
+      <Identities />
       <Sessions />
     </div>
   )
@@ -60,6 +61,54 @@ function Password() {
           </Button>
         </div>
       </form>
+    </Card>
+  )
+}
+
+/** Nothing where the operator has named no provider. */
+function Identities() {
+  const queries = useQueryClient()
+  const providers = useQuery({ queryKey: ['sign-in-providers'], queryFn: ({ signal }) => call('auth.providers', {}, { signal }) })
+  const mine = useQuery({ queryKey: ['identities'], queryFn: ({ signal }) => call('auth.identities', {}, { signal }) })
+  const link = useMutation({
+    mutationFn: (slug: string) => call('auth.link_with', { slug, return_to: `${location.pathname}${location.search}` }),
+    onSuccess: ({ url }) => location.assign(url),
+  })
+  const unlink = useMutation({
+    mutationFn: (slug: string) => call('auth.unlink', { slug }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ['identities'] }),
+  })
+  if ((providers.data?.items.length ?? 0) === 0) return null
+  return (
+    <Card>
+      <h2 className="border-b border-line px-4 py-3 text-base font-semibold">{t('account.identities')}</h2>
+      {link.error || unlink.error ? <Problem error={link.error ?? unlink.error} /> : null}
+      <Region query={mine} rows={1}>
+        {({ items }) => (
+          <ul>
+            {(providers.data?.items ?? []).map((it) => {
+              const linked = items.find((own) => own.issuer === it.issuer)
+              return (
+                <li key={it.slug} className="flex flex-wrap items-center gap-3 border-b border-line px-4 py-2 text-sm last:border-0">
+                  <p className="min-w-0 flex-1 truncate">
+                    {it.title}
+                    {linked ? <span className="ms-2 text-ink-2">{linked.email}</span> : null}
+                  </p>
+                  {linked ? (
+                    <Button size="sm" busy={unlink.isPending} onClick={() => unlink.mutate(it.slug)}>
+                      {t('account.identity.unlink', { provider: it.title })}
+                    </Button>
+                  ) : (
+                    <Button size="sm" busy={link.isPending} onClick={() => link.mutate(it.slug)}>
+                      {t('account.identity.link', { provider: it.title })}
+                    </Button>
+                  )}
+                </li>
+              )
+            })}
+          </ul>
+        )}
+      </Region>
     </Card>
   )
 }
