@@ -115,7 +115,14 @@ export const listOfWorkflow = operation({
 
 const summaryShape = run.extend({
   steps: z.array(
-    z.object({ step_id: z.string(), state: z.string(), attempt: z.number(), started_at: time.nullable(), finished_at: time.nullable() }),
+    z.object({
+      step_id: z.string(),
+      name: z.string().nullable(),
+      state: z.string(),
+      attempt: z.number(),
+      started_at: time.nullable(),
+      finished_at: time.nullable(),
+    }),
   ),
 })
 

@@ -224,10 +224,14 @@ export function createRuns(deps: {
       const row = await must(tx, runId, workflowId)
       const steps = await rows.steps(tx, runId)
       const { name } = await workflows.must(tx, row.workflow_id)
+      // A run of a graph that cannot be read any more is shown by the ids alone.
+      const graph = await graphOf(tx, row.workflow_id, row.version).catch(() => null)
+      const named = new Map(graph?.steps.map((s) => [s.id, s.name]))
       return {
         ...showRun({ ...row, workflow_name: name }),
         steps: steps.map((s) => ({
           step_id: s.step_id,
+          name: named.get(s.step_id) ?? null,
           state: s.state,
           attempt: s.attempt,
           started_at: s.started_at?.toISOString() ?? null,

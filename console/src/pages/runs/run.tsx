@@ -82,7 +82,13 @@ export function Run() {
                   <div className="min-w-0 border-t border-line p-4 lg:border-s lg:border-t-0">
                     {picked ? (
                       <Region query={context} rows={3}>
-                        {(all) => <StepDetail step={picked} known={(all.steps as Record<string, unknown>)[picked]} />}
+                        {(all) => (
+                          <StepDetail
+                            step={picked}
+                            name={one.steps.find((s) => s.step_id === picked)?.name ?? picked}
+                            known={(all.steps as Record<string, unknown>)[picked]}
+                          />
+                        )}
                       </Region>
                     ) : (
                       <p className="text-sm text-ink-2">{t('run.pick')}</p>

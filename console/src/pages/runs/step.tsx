@@ -11,13 +11,14 @@ interface Known {
 }
 
 /** What went into one step and what came out. */
-export function StepDetail({ step, known }: { step: string; known: unknown }) {
+export function StepDetail({ step, name, known }: { step: string; name: string; known: unknown }) {
   const { state, attempt, input, result, detail } = (known ?? {}) as Known
   const message = typeof detail?.message === 'string' ? detail.message : null
   return (
     <>
       <div className="mb-3 flex flex-wrap items-center gap-2">
-        <h2 className="text-base font-semibold break-all">{step}</h2>
+        <h2 className="text-base font-semibold break-words">{name}</h2>
+        {name === step ? null : <span className="font-mono text-xs break-all text-ink-3">{step}</span>}
         {state ? (
           <span className="text-xs text-ink-2">
             {stepWord(state)}

@@ -107,7 +107,9 @@ export function Timeline(props: {
                 onClick={() => props.onPick(s.step_id)}
                 className="grid h-9 w-full grid-cols-[minmax(0,10rem)_1fr_5rem] items-center gap-3 px-4 text-start text-sm hover:bg-surface-2 aria-pressed:bg-surface-3"
               >
-                <span className="truncate font-medium">{s.step_id}</span>
+                <span className="truncate font-medium" title={s.step_id}>
+                  {s.name ?? s.step_id}
+                </span>
                 <span className="relative h-3">
                   {bars.map((bar) => (
                     <span
