@@ -318,9 +318,12 @@ describe('the draft as text', () => {
       .first()
       .waitFor()
     await page
-      .getByText(/Later|later › tool_args\.sql · SECRET_IN_GRAPH/)
+      .getByText(/later › tool_args\.sql · SECRET_IN_GRAPH/)
       .first()
       .waitFor()
+    await page.getByRole('option', { name: 'a' }).first().focus()
+    await page.keyboard.press('F8')
+    await page.locator('[data-path="tool_args.sql"] .cm-content:focus').waitFor()
     await page.keyboard.press('Control+s')
     await page
       .getByRole('alert')
