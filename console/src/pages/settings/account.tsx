@@ -42,7 +42,13 @@ function Password() {
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
-    change.mutate({ current_password: String(form.get('current') ?? ''), new_password: String(form.get('new') ?? '') })
+    change.mutate(
+      { current_password: String(form.get('current') ?? ''), new_password: String(form.get('new') ?? '') },
+      {
+        // What was typed is not kept for as long as the page is open.
+        onSuccess: () => change.reset(),
+      },
+    )
   }
   return (
     <Card>
