@@ -21,7 +21,11 @@ const GATHER_MS = 100
 let state: LiveState = 'connecting'
 const watchers = new Set<() => void>()
 const listeners = new Set<(topic: string) => void>()
+/** When it was live last. */
+let liveUntil = Date.now()
+export const lastLive = (): string => new Date(liveUntil).toISOString()
 const become = (next: LiveState): void => {
+  if (state === 'live') liveUntil = Date.now()
   state = next
   for (const tell of watchers) tell()
 }

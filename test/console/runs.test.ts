@@ -92,6 +92,8 @@ async function follow(at: Page, there: TestRuntime, workflow: string, run_id: st
   await at.getByText('Live', { exact: true }).waitFor()
   wire.cut()
   await at.getByText('Reconnecting', { exact: true }).waitFor()
+  await at.getByText('The server does not answer. What you see is from').waitFor()
+  expect(await axe(at)).toEqual([])
   github.release()
   await ended(rt, workflow, run_id)
   wire.mend()

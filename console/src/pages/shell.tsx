@@ -15,10 +15,10 @@ import {
 } from 'lucide-react'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { goTo, type Me, meQuery, signOut, useSignedOut } from '../session.ts'
-import { hear, useLiveState } from '../live.ts'
+import { hear, lastLive, useLiveState } from '../live.ts'
 import { IconButton } from '../ui/button.tsx'
 import { Select } from '../ui/field.tsx'
-import { type Key, t } from '../words/index.ts'
+import { type Key, t, timeText } from '../words/index.ts'
 
 const PLACES: { label: Key | null; links: { to: string; label: Key; icon: LucideIcon }[] }[] = [
   { label: null, links: [{ to: '/', label: 'nav.home', icon: House }] },
@@ -66,6 +66,16 @@ function Live() {
     <p className="flex items-center gap-1.5 px-2 text-xs text-ink-3">
       <span aria-hidden className={`size-1.5 rounded-full ${DOTS[state]}`} />
       {t(`live.${state}`)}
+    </p>
+  )
+}
+
+/** What is on the page may be old, and says so; nothing of it goes away. */
+function Stale() {
+  if (useLiveState() !== 'polling') return null
+  return (
+    <p role="status" className="mb-4 rounded-md bg-warn-soft px-3 py-2 text-sm text-warn">
+      {t('state.offline', { at: timeText(lastLive()) })}
     </p>
   )
 }
@@ -186,6 +196,7 @@ export function Shell() {
       ) : null}
       <main id="main" ref={main} tabIndex={-1} className="min-w-0 flex-1 p-4 outline-none lg:p-6">
         <div className="mx-auto max-w-[1120px]">
+          <Stale />
           <Outlet />
         </div>
       </main>

@@ -46,7 +46,7 @@ export const common = {
   'role.project_admin': 'project admin',
   'role.workspace_admin': 'workspace admin',
   'state.loading': 'Loading',
-  'state.offline': 'The server does not answer. What you see may be old.',
+  'state.offline': 'The server does not answer. What you see is from {at}.',
   'error.request': 'Request {id}',
   'error.summary': { one: 'One thing to mend', other: '{n} things to mend' },
   'error.unreachable': 'The server does not answer.',
