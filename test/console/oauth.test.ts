@@ -4,12 +4,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { browserOrSkip, type TestBrowser } from '../fakes/browser.ts'
 import { type Provider, signInWith, startProvider } from '../fakes/provider.ts'
 import { runtime, type TestRuntime, until } from '../harness.ts'
+import { behindTheScenes } from '../walks/acts.ts'
 import { setUpApp } from '../walks/sign-in.ts'
 import { axe, ownersPage, settled, type Watch, watch } from './kit.ts'
 
 const at = (name: string) => `https://www.googleapis.com/auth/${name}`
 const MAIL = [at('gmail.send'), at('gmail.readonly')]
 const SHEETS = [at('spreadsheets'), at('drive.metadata.readonly')]
+
+/** Longer than a whole sign-in takes on a busy machine. */
+const SAID_MS = 90_000
 
 let rt: TestRuntime
 let google: Provider
@@ -58,6 +62,9 @@ const through = async (click: () => Promise<unknown>, person: Person): Promise<P
   return window
 }
 const closed = (window: Page) => until(() => window.isClosed(), 'the window to close itself')
+/** What is said at the edge goes away by itself, so it is waited for from before it can come. */
+const saying = (text: string | RegExp, act: () => Promise<unknown>) =>
+  Promise.all([page.getByText(text).first().waitFor({ timeout: SAID_MS }), act()])
 const connections = async () => (await rt.ok('GET', '/v1/connections')).items as { id: string; name: string; account: { id: string } }[]
 const service = (name: string) => page.getByRole('listitem').filter({ has: page.getByText(name, { exact: true }) })
 const press = (name: string | RegExp) => () => page.getByRole('button', { name }).first().click()
@@ -73,24 +80,26 @@ it('[console.oauth] an account is connected, and its services are switched on an
   expect(await axe(page)).toEqual([])
   // Nothing is stored before the provider has said yes.
   expect(await connections()).toEqual([])
-  await signInWith(window, { account: 'ada' })
-  await page.getByText('Google is connected.').waitFor()
-  await closed(window)
+  await saying('Google is connected.', async () => {
+    await signInWith(window, { account: 'ada' })
+    await closed(window)
+  })
   await page.getByText('ada@example.com').first().waitFor()
   expect(await service('Gmail').getByRole('switch').getAttribute('aria-checked')).toBe('true')
   await service('Google Sheets').getByText('Off', { exact: true }).waitFor()
 
   // Another one asks for its own consent, in the same account.
-  await closed(
-    await through(
-      () =>
-        service('Google Sheets')
-          .getByRole('button', { name: /^Turn on/ })
-          .click(),
-      { account: 'ada' },
+  await saying('Google Sheets is on.', async () =>
+    closed(
+      await through(
+        () =>
+          service('Google Sheets')
+            .getByRole('button', { name: /^Turn on/ })
+            .click(),
+        { account: 'ada' },
+      ),
     ),
   )
-  await page.getByText('Google Sheets is on.').waitFor()
   const [one, ...others] = await connections()
   expect(others).toEqual([])
   expect((await rt.ok('GET', `/v1/connections/${one?.id}`)).oauth.services).toEqual(['gmail', 'google-sheets'])
@@ -128,8 +137,7 @@ describe('what may go wrong', () => {
     expect(await axe(page)).toEqual([])
     expect(window.isClosed()).toBe(false) // there is something to read
     await window.close()
-    await closed(await through(press('Try again'), { account: 'ada' }))
-    await page.getByText('ada is connected.').or(page.getByText('Google is connected.')).first().waitFor()
+    await saying('is connected.', async () => closed(await through(press('Try again'), { account: 'ada' })))
     expect(await status().getByText('You said no').count()).toBe(0)
   })
 
@@ -173,15 +181,35 @@ describe('what may go wrong', () => {
     await openDetail()
     const window = await begin(reconnect)
     const callback = window.waitForRequest(/\/v1\/oauth\/callback/)
-    await signInWith(window, { account: 'ada' })
+    await saying('is connected.', async () => {
+      await signInWith(window, { account: 'ada' })
+      await closed(window)
+    })
     const answer = (await callback).url()
-    await page.getByText('is connected.').first().waitFor()
-    await closed(window)
     const replay = await page.context().newPage()
     await replay.goto(answer)
     await replay.getByRole('heading', { name: 'This sign-in is not known' }).waitFor()
     await replay.close()
     expect(await status().getByRole('alert').count()).toBe(0)
+  })
+
+  it('[console.oauth-failures] whoever takes too long is told so, and begins again from there', async () => {
+    await openDetail()
+    const window = await begin(reconnect)
+    await window.waitForLoadState()
+    {
+      await using scenes = await behindTheScenes(rt)
+      const late = await scenes.rows(
+        "update oauth_attempts set expires_at = now() - interval '1 second' where finished_at is null returning id",
+      )
+      expect(late.length).toBeGreaterThan(0)
+    }
+    await signInWith(window, { account: 'ada' })
+    await window.getByRole('heading', { level: 1 }).waitFor()
+    await status().getByText('The sign-in took too long and has expired.').waitFor()
+    expect(await axe(page)).toEqual([])
+    await window.close()
+    await saying('is connected.', async () => closed(await through(press('Start again'), { account: 'ada' })))
   })
 
   it('[console.oauth-failures] whoever walks away is asked, and can go on', async () => {
@@ -193,8 +221,7 @@ describe('what may go wrong', () => {
     await status().getByText(`${rt.url}/v1/oauth/callback`).waitFor()
     expect(await axe(page)).toEqual([])
     expect(await status().getByRole('alert').count()).toBe(0) // a closed window is no failure
-    await closed(await through(press('Open again'), { account: 'ada' }))
-    await page.getByText('is connected.').first().waitFor()
+    await saying('is connected.', async () => closed(await through(press('Open again'), { account: 'ada' })))
   })
 
   it('[console.oauth-failures] where the browser allows no window there is a link, or this tab', async () => {
