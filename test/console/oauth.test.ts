@@ -230,8 +230,9 @@ describe('what may go wrong', () => {
     await reconnect()
     await status().getByText('Your browser blocked the sign-in window.').waitFor()
     expect(await axe(page)).toEqual([])
-    await closed(await through(() => page.getByRole('link', { name: 'Open sign-in' }).click(), { account: 'ada' }))
-    await page.getByText('is connected.').first().waitFor()
+    await saying('is connected.', async () =>
+      closed(await through(() => page.getByRole('link', { name: 'Open sign-in' }).click(), { account: 'ada' })),
+    )
 
     await reconnect()
     await page.getByRole('button', { name: 'Continue in this tab' }).click()

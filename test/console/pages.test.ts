@@ -78,6 +78,7 @@ const PAGES: [string, () => string][] = [
   ['settings-webhooks', () => '/settings?tab=webhooks'],
   ['settings-webhook', () => `/settings?tab=webhooks&hook=${at.hook}`],
   ['settings-account', () => '/settings?tab=account'],
+  ['settings-members', () => '/settings?tab=members'],
   ['settings-oauth', () => '/settings?tab=oauth'],
   ['settings-audit', () => '/settings?tab=audit'],
   ['settings-about', () => '/settings?tab=about'],
