@@ -2,10 +2,11 @@ import './theme.css'
 import { CSPProvider } from '@base-ui/react/csp-provider'
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
-import { lazy, StrictMode, Suspense } from 'react'
+import { lazy, StrictMode, Suspense, useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Refusal } from './api.ts'
 import { createAppRouter } from './router.tsx'
+import { wanted } from './ui/toast.tsx'
 import { isSignedOut, meQuery, setSignedOut } from './session.ts'
 
 /** A short absence of the server is bridged; an answer, whatever it says, is an answer. */
@@ -24,7 +25,16 @@ const queries: QueryClient = new QueryClient({
     queries: { staleTime: FRESH_MS, retry: (failures, error) => failures < TRIES && !(error instanceof Refusal) },
   },
 })
-const Toasts = lazy(() => import('./ui/toasts.tsx'))
+const ToastHost = lazy(() => import('./ui/toasts.tsx'))
+function Toasts() {
+  const [needed, setNeeded] = useState(false)
+  useEffect(() => void wanted.then(() => setNeeded(true)), [])
+  return needed ? (
+    <Suspense fallback={null}>
+      <ToastHost />
+    </Suspense>
+  ) : null
+}
 const router = createAppRouter(queries)
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce
 
@@ -33,9 +43,7 @@ createRoot(document.getElementById('root') as HTMLElement).render(
     <CSPProvider {...(nonce ? { nonce } : {})}>
       <QueryClientProvider client={queries}>
         <RouterProvider router={router} />
-        <Suspense fallback={null}>
-          <Toasts />
-        </Suspense>
+        <Toasts />
       </QueryClientProvider>
     </CSPProvider>
   </StrictMode>,

@@ -1,6 +1,7 @@
 /** HTTP over the operations: routing, reading the request, writing the answer. No logic of its own. */
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
+import { compress } from 'hono/compress'
 import type { Access } from '../access/index.ts'
 import { FAULTS, Fault, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
@@ -21,6 +22,9 @@ import { serveStream } from './stream.ts'
 
 /** The largest body we take: graphs are capped at 1 MiB too. */
 export const MAX_BODY = 1_048_576
+
+/** Long answers that are the same for everybody. Others are not compressed: what somebody sends could be guessed at by the length of what comes back. */
+const LARGE = ['/openapi.json', '/v1/mcp/platform-catalog', '/v1/connections/templates']
 
 /** RFC 6797: for a year. Not for other hosts of the domain, which are not ours to speak for. */
 const TLS_ONLY = 'max-age=31536000'
@@ -75,6 +79,7 @@ export function createHttp(deps: {
     )
   })
 
+  for (const path of LARGE) app.use(path, compress())
   app.get('/healthz', (c) => c.json({ ok: true, version: deps.version }))
   app.get('/readyz', async (c) => {
     const readiness = await deps.readiness()

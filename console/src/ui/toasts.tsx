@@ -1,10 +1,14 @@
 /** What shows the toasts. It comes after the page: nobody needs one before. */
 import { Toast } from '@base-ui/react/toast'
 import { X } from 'lucide-react'
+import { useEffect } from 'react'
 import { t } from '../words/index.ts'
 import { buttonClass } from './button.tsx'
 
 export const manager = Toast.createToastManager()
+const shown = Promise.withResolvers<void>()
+/** From then on nothing that is added is lost. */
+export const ready = shown.promise
 
 function List() {
   const { toasts } = Toast.useToastManager()
@@ -30,6 +34,7 @@ function List() {
 }
 
 export default function Toasts() {
+  useEffect(() => shown.resolve(), [])
   return (
     <Toast.Provider toastManager={manager} limit={3}>
       <Toast.Portal>

@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
-import { useMemo } from 'react'
+import { lazy, Suspense, useMemo } from 'react'
 import { type Answer, call } from '../../api.ts'
 import { useDenied } from '../../may.ts'
 import { catalogQuery, instancesQuery } from '../../queries.ts'
@@ -12,9 +12,11 @@ import { Card, Empty, PageHeader, Region } from '../../ui/region.tsx'
 import { type Column, Rows, type Stop } from '../../ui/rows.tsx'
 import { toast } from '../../ui/toast.tsx'
 import { t } from '../../words/index.ts'
-import { AddInstance } from './add.tsx'
 import { Catalog } from './catalog.tsx'
 import type { Server } from './suits.ts'
+
+/** Comes once somebody wants to add one. */
+const AddInstance = lazy(async () => ({ default: (await import('./add.tsx')).AddInstance }))
 
 type Instance = Answer<'instances.list'>['items'][number]
 
@@ -72,7 +74,9 @@ export function Mcp() {
         ) : null}
       </Card>
       {adding ? (
-        <AddInstance server={adding} connection={search.connection} onClose={() => set({ add: undefined, connection: undefined })} />
+        <Suspense fallback={null}>
+          <AddInstance server={adding} connection={search.connection} onClose={() => set({ add: undefined, connection: undefined })} />
+        </Suspense>
       ) : null}
     </>
   )

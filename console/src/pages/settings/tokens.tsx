@@ -1,34 +1,25 @@
-import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { queryOptions, useQuery } from '@tanstack/react-query'
 import { Plus } from 'lucide-react'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { type Answer, call } from '../../api.ts'
 import { Button } from '../../ui/button.tsx'
-import { Dialog } from '../../ui/overlay.tsx'
 import { cellClass, Table, Time } from '../../ui/parts.tsx'
-import { Card, Empty, Problem, Region } from '../../ui/region.tsx'
-import { toast } from '../../ui/toast.tsx'
+import { Card, Empty, Region } from '../../ui/region.tsx'
 import { t } from '../../words/index.ts'
-import { NewToken } from './new-token.tsx'
 
-type Token = Answer<'pats.list'>['items'][number]
+export type Token = Answer<'pats.list'>['items'][number]
 export const tokensQuery = queryOptions({ queryKey: ['tokens'], queryFn: ({ signal }) => call('pats.list', { limit: 200 }, { signal }) })
+
+const NewToken = lazy(async () => ({ default: (await import('./new-token.tsx')).NewToken }))
+const RevokeToken = lazy(async () => ({ default: (await import('./revoke-token.tsx')).RevokeToken }))
 
 const stateOf = (token: Token): 'revoked' | 'expired' | null =>
   token.revoked_at ? 'revoked' : Date.parse(token.expires_at) < Date.now() ? 'expired' : null
 
 export function Tokens() {
-  const queries = useQueryClient()
   const list = useQuery(tokensQuery)
   const [making, setMaking] = useState(false)
   const [revoking, setRevoking] = useState<Token | null>(null)
-  const revoke = useMutation({
-    mutationFn: (token: Token) => call('pats.revoke', { id: token.id }),
-    onSuccess: async (_, token) => {
-      setRevoking(null)
-      toast(t('tokens.revoked.toast', { name: token.display_name }))
-      await queries.invalidateQueries({ queryKey: ['tokens'] })
-    },
-  })
   const add = (
     <Button look="primary" onClick={() => setMaking(true)}>
       <Plus size={14} aria-hidden />
@@ -80,21 +71,12 @@ export function Tokens() {
           }
         </Region>
       </Card>
-      {making ? <NewToken onClose={() => setMaking(false)} /> : null}
-      <Dialog
-        open={revoking !== null}
-        onClose={() => setRevoking(null)}
-        title={t('tokens.revoke.title', { name: revoking?.display_name ?? '' })}
-        about={t('tokens.revoke.about')}
-      >
-        {revoke.error ? <Problem error={revoke.error} /> : null}
-        <div className="flex justify-end gap-2">
-          <Button onClick={() => setRevoking(null)}>{t('action.cancel')}</Button>
-          <Button look="danger" busy={revoke.isPending} onClick={() => revoking && revoke.mutate(revoking)}>
-            {t('tokens.revoke')}
-          </Button>
-        </div>
-      </Dialog>
+      {making || revoking ? (
+        <Suspense fallback={null}>
+          {making ? <NewToken onClose={() => setMaking(false)} /> : null}
+          {revoking ? <RevokeToken token={revoking} onClose={() => setRevoking(null)} /> : null}
+        </Suspense>
+      ) : null}
     </>
   )
 }
