@@ -19,7 +19,7 @@ function routes(): Plugin {
 }
 
 /** Which page is behind an address, so that the server can name its parts before the program asks for them. One that is missing is only later. */
-const PAGES: Record<string, string | string[]> = {
+const PAGES: Record<string, string> = {
   '/': 'home/home',
   '/login': 'sign/login',
   '/setup': 'sign/setup',
@@ -29,8 +29,7 @@ const PAGES: Record<string, string | string[]> = {
   '/workflows': 'workflows/list',
   '/runs': 'runs/list',
   '/runs/': 'runs/run',
-  // With the section that is shown first.
-  '/settings': ['settings/settings', 'settings/tokens'],
+  '/settings': 'settings/settings',
 }
 function pages(): Plugin {
   return {
@@ -45,14 +44,10 @@ function pages(): Plugin {
         return found
       }
       const entry = withImports(chunks.find((it) => it.isEntry)?.fileName ?? '')
-      const parts = Object.entries(PAGES).map(([path, names]) => {
-        const found = new Set<string>()
-        for (const name of [names].flat()) {
-          const chunk = chunks.find((it) => it.facadeModuleId?.endsWith(`/pages/${name}.tsx`))
-          if (!chunk) this.error(`there is no page ${name} of its own`)
-          withImports(chunk.fileName, found)
-        }
-        return [path, [...found].filter((file) => !entry.has(file))]
+      const parts = Object.entries(PAGES).map(([path, page]) => {
+        const chunk = chunks.find((it) => it.facadeModuleId?.endsWith(`/pages/${page}.tsx`))
+        if (!chunk) this.error(`there is no page ${page} of its own`)
+        return [path, [...withImports(chunk.fileName)].filter((file) => !entry.has(file))]
       })
       this.emitFile({ type: 'asset', fileName: 'pages.json', source: JSON.stringify(Object.fromEntries(parts)) })
     },

@@ -293,6 +293,7 @@ export const PROMISES = {
   'console.return': 'After the sign-in one is where one wanted to be, and never at an address of somebody else.',
   'console.first-run': 'From the printed link to a run of one’s own in two minutes, and to a first answer in a handful of acts.',
   'console.canary': 'The browser keeps no secret, and is sent none but those that are shown once.',
+  'console.early': 'What a page asks for before its program is there is used by the program.',
   'console.run-live': 'A run moves while one looks at it; a list counts what is new and does not move.',
   'console.run-stream': 'A stream that is cut and comes back loses no event and doubles none.',
   'console.run-failed': 'A failed run opens at its failing step, with the way to mend it.',

@@ -39,12 +39,11 @@ export function workIn(place: typeof project): void {
 export const headersOfPlace = (): Record<string, string> =>
   project ? { 'x-tenant-id': project.workspace, 'x-project-id': project.project } : {}
 
-/** What the page itself has asked for, before this program was there. It counts once. */
-let early = (globalThis as { early?: Promise<Response> }).early
+/** What the page itself has asked for, before this program was there, by address. Each counts once. */
+const early = (globalThis as { early?: Record<string, Promise<Response>> }).early ?? {}
 function takeEarly(path: string): Promise<Response> | undefined {
-  if (path !== '/v1/me') return undefined
-  const it = early
-  early = undefined
+  const it = early[path]
+  delete early[path]
   return it
 }
 
@@ -55,7 +54,7 @@ async function ask(
 ): Promise<unknown> {
   let response: Response
   try {
-    response = await (takeEarly(path) ??
+    response = await ((method === 'GET' ? takeEarly(path) : undefined) ??
       fetch(path, {
         method,
         signal: init.signal ?? null,

@@ -13,7 +13,8 @@ export const connectionsQuery = (filter: Pick<Input<'connections.list'>, 'q' | '
     queryKey: ['connections', 'all', filter],
     initialPageParam: none,
     queryFn: ({ pageParam, signal }) =>
-      call('connections.list', { ...filter, limit: LONG_PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
+      // What is seen first comes soon, the rest in few turns.
+      call('connections.list', { ...filter, limit: pageParam ? LONG_PAGE : PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
     getNextPageParam: (page) => page.next_cursor,
   })
 /** The first of those that need a person: whoever has more looks at the list. */

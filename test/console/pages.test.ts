@@ -124,3 +124,13 @@ it('[console.budget] the shell, which every page needs, is 130 KiB at most', () 
   const size = files.reduce((sum, file) => sum + statSync(join(dist, `${file}.gz`)).size, 0)
   expect(size).toBeLessThanOrEqual(130 * 1024)
 })
+
+it('[console.early] what a page asks for before its program is there is what the program wants first, and is used', async (ctx) => {
+  browser ??= await browserOrSkip(ctx)
+  page ??= await ownersPage(browser, rt)
+  for (const path of ['/', '/connections', '/mcp', '/runs', '/settings']) {
+    await page.goto(rt.url + path)
+    await settled(page)
+    expect(await page.evaluate('Object.keys(globalThis.early)'), path).toEqual([])
+  }
+})

@@ -5,10 +5,11 @@ import { atLeast, useMe } from '../../session.ts'
 import { Tabs } from '../../ui/parts.tsx'
 import { PageHeader, Skeleton } from '../../ui/region.tsx'
 import { t } from '../../words/index.ts'
+import { Tokens } from './tokens.tsx'
 
 /** A section each; those that only some roles may see are not shown to others, and answer a direct link with the reason. */
 const SECTIONS = [
-  { id: 'tokens', role: 'project_contributor', Page: lazy(async () => ({ default: (await import('./tokens.tsx')).Tokens })) },
+  { id: 'tokens', role: 'project_contributor', Page: Tokens },
   { id: 'webhooks', role: 'project_viewer', Page: lazy(async () => ({ default: (await import('./webhooks.tsx')).Webhooks })) },
   { id: 'members', role: 'project_admin', Page: lazy(async () => ({ default: (await import('./members.tsx')).Members })) },
   { id: 'account', role: 'project_viewer', Page: lazy(async () => ({ default: (await import('./account.tsx')).Account })) },
