@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
-import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef } from 'react'
+import { type KeyboardEvent, lazy, Suspense, useCallback, useEffect, useMemo, useRef } from 'react'
 import { type Answer, call } from '../../api.ts'
 import { useDenied } from '../../may.ts'
 import { connectionsQuery } from '../../queries.ts'
@@ -15,11 +15,10 @@ import { durationText, type Key, t } from '../../words/index.ts'
 import { Accounts } from './accounts.tsx'
 import { bySignIn } from './ask.ts'
 import { ReconnectBanners } from './banner.tsx'
-import { Detail } from './detail.tsx'
 import { Filters, STATUSES } from './filters.tsx'
-import { NewConnection } from './new.tsx'
 import { onHurry } from './popup.ts'
 import { PageGuard } from './origin.tsx'
+import { NewConnection } from './new.tsx'
 import { Returned } from './returned.tsx'
 
 export type Listed = Answer<'connections.list'>['items'][number]
@@ -57,6 +56,9 @@ const NAME = {
   width: 'minmax(0, 1.4fr)',
   cell: (c: Listed, stop: Stop) => <Name connection={c} stop={stop} />,
 }
+
+/** Comes once somebody opens one. What makes a new one is there at once: people type on while it opens. */
+const Detail = lazy(async () => ({ default: (await import('./detail.tsx')).Detail }))
 
 export function Connections() {
   const search = useSearch({ from: '/shell/connections' })
@@ -141,12 +143,14 @@ export function Connections() {
         </Region>
       </Card>
       {items.length > 0 && !denied ? <p className="mt-2 hidden text-xs text-ink-3 lg:block">{t('connections.keys')}</p> : null}
-      {search.new ? (
-        <NewConnection step={search.new} onStep={(step) => set({ new: step })} onMade={(id) => set({ new: undefined, c: id })} />
-      ) : null}
-      {search.c ? (
-        <Detail id={search.c} tab={search.tab} onTab={(tab) => set({ tab })} onClose={() => set({ c: undefined, tab: undefined })} />
-      ) : null}
+      <Suspense fallback={null}>
+        {search.new ? (
+          <NewConnection step={search.new} onStep={(step) => set({ new: step })} onMade={(id) => set({ new: undefined, c: id })} />
+        ) : null}
+        {search.c ? (
+          <Detail id={search.c} tab={search.tab} onTab={(tab) => set({ tab })} onClose={() => set({ c: undefined, tab: undefined })} />
+        ) : null}
+      </Suspense>
     </div>
   )
 }
