@@ -105,7 +105,12 @@ export function Tabs<T extends string>(props: {
 /** A table whose rows open something: the name is the link for the keyboard, the whole row for the mouse. */
 export function Table({ head, label, children }: { head: readonly string[]; label: string; children: ReactNode }) {
   return (
-    <div className="overflow-x-auto">
+    <section
+      aria-label={label}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: whoever has no mouse must be able to scroll it
+      tabIndex={0}
+      className="overflow-x-auto"
+    >
       <table className="w-full text-start text-sm" aria-label={label}>
         <thead>
           <tr className="border-b border-line text-xs text-ink-3">
@@ -118,7 +123,7 @@ export function Table({ head, label, children }: { head: readonly string[]; labe
         </thead>
         <tbody>{children}</tbody>
       </table>
-    </div>
+    </section>
   )
 }
 export const rowClass = 'h-12 border-b border-line last:border-0 hover:bg-surface-2 cursor-pointer'
