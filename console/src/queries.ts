@@ -7,6 +7,9 @@ const none = null as string | null
 const PAGE = 50
 const LONG_PAGE = 200
 
+/** As much as a window shows. */
+const FIRST_PAGE = 25
+
 export const connectionsQuery = (filter: Pick<Input<'connections.list'>, 'q' | 'status' | 'provider' | 'environment'>) =>
   infiniteQueryOptions({
     // Not a list that waits to be asked for what is new: a status that changes is seen at once, and no row moves for it.
@@ -14,7 +17,11 @@ export const connectionsQuery = (filter: Pick<Input<'connections.list'>, 'q' | '
     initialPageParam: none,
     queryFn: ({ pageParam, signal }) =>
       // What is seen first comes soon, the rest in few turns.
-      call('connections.list', { ...filter, limit: pageParam ? LONG_PAGE : PAGE, ...(pageParam ? { cursor: pageParam } : {}) }, { signal }),
+      call(
+        'connections.list',
+        { ...filter, limit: pageParam ? LONG_PAGE : FIRST_PAGE, ...(pageParam ? { cursor: pageParam } : {}) },
+        { signal },
+      ),
     getNextPageParam: (page) => page.next_cursor,
   })
 /** The first of those that need a person: whoever has more looks at the list. */
