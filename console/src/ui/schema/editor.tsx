@@ -3,7 +3,8 @@ import { useEffect, useState } from 'react'
 import { t } from '../../words/index.ts'
 import { Field, TextArea } from '../field.tsx'
 import { Segments } from '../segments.tsx'
-import { SchemaForm, wrongText } from './form.tsx'
+import { SchemaForm } from './form.tsx'
+import { wrongText } from './said.ts'
 import { jsonProblem, problemsIn, type Schema } from './schema.ts'
 
 export type Value = Record<string, unknown>

@@ -1,11 +1,13 @@
 /** A form for what a schema asks. It edits one value; whoever keeps that value may edit it as JSON too. */
 import { Plus, X } from 'lucide-react'
-import { type ReactNode, useState } from 'react'
+import type { ReactNode } from 'react'
 import { t } from '../../words/index.ts'
 import { Button, IconButton } from '../button.tsx'
 import { Field, Input, Select, TextArea } from '../field.tsx'
 import { Switch } from '../switch.tsx'
+import { wanted, wrongText } from './said.ts'
 import { beginning, fitting, join, nameOf, type Schema, shapeOf, type Wrong } from './schema.ts'
+import { JsonPlace, NumberText } from './texts.tsx'
 
 /** Whoever may write so much wants to see it. */
 const LONG_TEXT = 4_000
@@ -21,32 +23,6 @@ interface Place {
   disabled: boolean
   /** Names of fields that are chosen elsewhere. */
   onChange: (value: unknown) => void
-}
-
-export const wrongText = (wrong: Wrong | undefined): string | undefined =>
-  wrong && t(`schema.${wrong.is}`, 'limit' in wrong ? { limit: wrong.limit } : {})
-
-/** `string`, `number, 1 to 300`: what is wanted, in few words. */
-function wanted(schema: Schema, kind: string, nullable: boolean): string {
-  const least = schema.minimum ?? schema.exclusiveMinimum
-  const most = schema.maximum ?? schema.exclusiveMaximum
-  const far = (n: number | undefined) => n === undefined || Math.abs(n) >= Number.MAX_SAFE_INTEGER
-  const range = far(least)
-    ? far(most)
-      ? null
-      : t('schema.upTo', { most: most as number })
-    : far(most)
-      ? t('schema.from', { least: least as number })
-      : t('schema.range', { least: least as number, most: most as number })
-  const of = typeof schema.type === 'string' && (kind === 'json' || kind === 'choice') ? schema.type : kind
-  return [
-    schema.format ?? of,
-    range,
-    schema.default === undefined ? null : t('schema.default', { value: JSON.stringify(schema.default) }),
-    nullable ? t('schema.nullable') : null,
-  ]
-    .filter(Boolean)
-    .join(' · ')
 }
 
 export function SchemaForm(
@@ -299,73 +275,4 @@ function Group(place: Place & { options: readonly Schema[]; kind: string; option
     )
   // Something else stands there than the schema says: as JSON nothing of it is lost.
   return <JsonPlace name={path} value={value} disabled={disabled} onChange={onChange} />
-}
-
-function NumberText(props: {
-  name: string
-  value: unknown
-  whole: boolean
-  fallback: unknown
-  disabled: boolean
-  onChange: (value: unknown) => void
-}) {
-  const { name, value, whole, fallback, disabled, onChange, ...ids } = props
-  const [text, setText] = useState(value === undefined || value === null ? '' : String(value))
-  const shown = text !== '' && Number(text) === value ? text : value === undefined || value === null ? text : String(value)
-  return (
-    <Input
-      {...ids}
-      name={name}
-      inputMode={whole ? 'numeric' : 'decimal'}
-      autoComplete="off"
-      disabled={disabled}
-      placeholder={typeof fallback === 'number' ? String(fallback) : undefined}
-      value={shown}
-      onChange={(e) => {
-        const typed = e.target.value.trim()
-        setText(typed)
-        // What is no number stays as it was typed, so that it can be said to be none.
-        onChange(typed === '' ? undefined : Number.isNaN(Number(typed)) ? typed : Number(typed))
-      }}
-    />
-  )
-}
-
-function JsonPlace({
-  name,
-  value,
-  disabled,
-  onChange,
-  ...ids
-}: {
-  name: string
-  value: unknown
-  disabled: boolean
-  onChange: (value: unknown) => void
-}) {
-  const [text, setText] = useState(() => (value === undefined ? '' : JSON.stringify(value, null, 2)))
-  const [bad, setBad] = useState(false)
-  return (
-    <>
-      <TextArea
-        {...ids}
-        name={name}
-        rows={3}
-        disabled={disabled}
-        value={text}
-        aria-invalid={bad || undefined}
-        placeholder={t('schema.json')}
-        onChange={(e) => {
-          setText(e.target.value)
-          try {
-            onChange(e.target.value.trim() === '' ? undefined : JSON.parse(e.target.value))
-            setBad(false)
-          } catch {
-            setBad(true)
-          }
-        }}
-      />
-      {bad ? <span className="text-xs text-danger">{t('schema.badJson')}</span> : null}
-    </>
-  )
 }
