@@ -4,10 +4,10 @@ import type { Answer } from '../../api.ts'
 import { catalogQuery, usageQuery } from '../../queries.ts'
 import { buttonClass } from '../../ui/button.tsx'
 import { Time } from '../../ui/parts.tsx'
-import { RunStatus } from '../../ui/pill.tsx'
 import { Region } from '../../ui/region.tsx'
 import { t } from '../../words/index.ts'
 import { suits } from '../mcp/suits.ts'
+import { RunsInFlight, UsingWorkflows } from './dependents.tsx'
 
 type Connection = Answer<'connections.get'>
 type Usage = Answer<'connections.usage'>
@@ -48,47 +48,11 @@ function Places({ usage }: { usage: Usage }) {
       <section>
         <h3 className="text-xs text-ink-3">{t('detail.used.workflows')}</h3>
         {workflows.length === 0 ? <p className="pt-1 text-ink-2">{t('detail.used.noWorkflow')}</p> : null}
-        <ul className="flex flex-col gap-2 pt-1">
-          {workflows.map((w) => (
-            <li key={w.workflow_id}>
-              <Link
-                to="/workflows/$id"
-                params={{ id: w.workflow_id }}
-                search={{ view: undefined, step: w.steps[0], panel: undefined }}
-                className="font-medium break-words text-accent hover:underline"
-              >
-                {w.name}
-              </Link>
-              <span className="block text-xs text-ink-3">
-                {[
-                  t('detail.used.steps', { n: w.steps.length, steps: w.steps.join(', ') }),
-                  w.published_version === null ? t('detail.used.draft') : t('detail.used.version', { n: w.published_version }),
-                ].join(' · ')}
-              </span>
-            </li>
-          ))}
-        </ul>
+        <div className="pt-1">
+          <UsingWorkflows workflows={workflows} />
+        </div>
       </section>
-      {active_runs.length > 0 ? (
-        <section>
-          <h3 className="text-xs text-ink-3">{t('detail.used.inFlight', { n: active_runs.length })}</h3>
-          <ul className="flex flex-col gap-1.5 pt-1">
-            {active_runs.map((r) => (
-              <li key={r.run_id} className="flex items-center gap-2">
-                <Link
-                  to="/runs/$workflow/$id"
-                  params={{ workflow: r.workflow_id, id: r.run_id }}
-                  search={{ tab: undefined, step: undefined }}
-                  className="font-mono text-xs text-accent hover:underline"
-                >
-                  {r.run_id.slice(-8)}
-                </Link>
-                <RunStatus status={r.status} />
-              </li>
-            ))}
-          </ul>
-        </section>
-      ) : null}
+      <RunsInFlight active_runs={active_runs} />
       {last_calls.length > 0 ? (
         <section>
           <h3 className="text-xs text-ink-3">{t('detail.used.calls')}</h3>

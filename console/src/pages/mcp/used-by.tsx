@@ -1,9 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
 import { instanceUsageQuery } from '../../queries.ts'
-import { RunStatus } from '../../ui/pill.tsx'
 import { Region } from '../../ui/region.tsx'
 import { t } from '../../words/index.ts'
+import { RunsInFlight, UsingWorkflows } from '../connections/dependents.tsx'
 
 export function UsedBy({ id }: { id: string }) {
   return (
@@ -11,46 +10,8 @@ export function UsedBy({ id }: { id: string }) {
       {({ workflows, active_runs }) => (
         <div className="flex flex-col gap-4 p-4">
           {workflows.length === 0 ? <p className="text-ink-2">{t('mcp.used.none')}</p> : null}
-          <ul className="flex flex-col gap-2">
-            {workflows.map((w) => (
-              <li key={w.workflow_id}>
-                <Link
-                  to="/workflows/$id"
-                  params={{ id: w.workflow_id }}
-                  search={{ view: undefined, step: w.steps[0], panel: undefined }}
-                  className="font-medium break-words text-accent hover:underline"
-                >
-                  {w.name}
-                </Link>
-                <span className="block text-xs text-ink-3">
-                  {[
-                    t('detail.used.steps', { n: w.steps.length, steps: w.steps.join(', ') }),
-                    w.published_version === null ? t('detail.used.draft') : t('detail.used.version', { n: w.published_version }),
-                  ].join(' · ')}
-                </span>
-              </li>
-            ))}
-          </ul>
-          {active_runs.length > 0 ? (
-            <section>
-              <h3 className="pb-1 text-xs text-ink-3">{t('detail.used.inFlight', { n: active_runs.length })}</h3>
-              <ul className="flex flex-col gap-1.5">
-                {active_runs.map((r) => (
-                  <li key={r.run_id} className="flex items-center gap-2">
-                    <Link
-                      to="/runs/$workflow/$id"
-                      params={{ workflow: r.workflow_id, id: r.run_id }}
-                      search={{ tab: undefined, step: undefined }}
-                      className="font-mono text-xs text-accent hover:underline"
-                    >
-                      {r.run_id.slice(-8)}
-                    </Link>
-                    <RunStatus status={r.status} />
-                  </li>
-                ))}
-              </ul>
-            </section>
-          ) : null}
+          <UsingWorkflows workflows={workflows} />
+          <RunsInFlight active_runs={active_runs} />
         </div>
       )}
     </Region>
