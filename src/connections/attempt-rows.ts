@@ -1,4 +1,5 @@
 import { type Tx, tables } from '../base/db.ts'
+import type { Ending } from './ending.ts'
 
 /** What an authorization was begun for. Public facts. */
 export interface Wish {
@@ -54,7 +55,12 @@ export const attempts = {
     tx.first(
       q.updateTable('oauth_attempts').set({ state_hash: null, finished_at: now }).where('state_hash', '=', stateHash).returningAll(),
     ),
-  settle: (tx: Tx, id: string, outcome: Record<string, unknown>) =>
-    tx.run(q.updateTable('oauth_attempts').set({ outcome }).where('id', '=', id)),
+  settle: (tx: Tx, id: string, { kind, ok, connectionId, notes, text }: Ending) =>
+    tx.run(
+      q
+        .updateTable('oauth_attempts')
+        .set({ outcome: { kind, ok, connection_id: connectionId, notes, text } })
+        .where('id', '=', id),
+    ),
   forget: (tx: Tx, before: Date) => tx.run(q.deleteFrom('oauth_attempts').where('created_at', '<', before)),
 }

@@ -205,24 +205,16 @@ export function createConnect(deps: {
     if (!attempt) return failed('link_unknown')
     const scope = { workspace: attempt.workspace_id, project: attempt.project_id }
     const ending = await settle(scope, attempt, callback, browser, requestId).catch((error: unknown) => troubled(error, attempt))
-    await db.tx(scope, (tx) =>
-      attempts.settle(tx, attempt.id, {
-        kind: ending.kind,
-        ok: ending.ok,
-        connection_id: ending.connectionId,
-        notes: ending.notes,
-        text: ending.text,
-      }),
-    )
-    if (!ending.ok)
-      await deps.note(scope, {
-        actor: attempt.actor,
-        action: 'connection.sign_in_refused',
-        target: attempt.ask.connection_id,
-        outcome: 'refused',
-        details: { kind: ending.kind, app: attempt.ask.slug },
-        requestId,
-      })
+    if (ending.ok) return ending
+    await db.tx(scope, (tx) => attempts.settle(tx, attempt.id, ending))
+    await deps.note(scope, {
+      actor: attempt.actor,
+      action: 'connection.sign_in_refused',
+      target: attempt.ask.connection_id,
+      outcome: 'refused',
+      details: { kind: ending.kind, app: attempt.ask.slug },
+      requestId,
+    })
     return ending
   }
 

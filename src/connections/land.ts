@@ -4,7 +4,7 @@ import { newId } from '../base/ids.ts'
 import { type Connector, missingScopes } from '../connectors/contract.ts'
 import type { Account, Lending, Obtained } from '../vault/index.ts'
 import type { App } from './apps.ts'
-import type { AttemptRow } from './attempt-rows.ts'
+import { type AttemptRow, attempts } from './attempt-rows.ts'
 import type { Audit } from './audit.ts'
 import { type Ending, failed } from './ending.ts'
 import { grants, type NewGrant } from './grant-rows.ts'
@@ -144,7 +144,7 @@ export function createLand(deps: {
         details: { provider: app.provider.slug, account: account?.id ?? null, granted_scopes: granted, ...instead },
         requestId,
       })
-      return {
+      const ending: Ending = {
         kind: row ? 'reconnected' : 'connected',
         ok: true,
         title: row ? `${row.name} is connected again` : `${app.title} is connected`,
@@ -154,6 +154,9 @@ export function createLand(deps: {
         notes,
         returnTo: ask.return_to,
       }
+      // With the connection itself: whoever sees that it has changed may ask how the sign-in ended.
+      await attempts.settle(tx, attempt.id, ending)
+      return ending
     })
     if (result.connectionId) deps.forget(result.connectionId)
     return result

@@ -93,6 +93,7 @@ it('[console.first-run] setup link, owner, tool call, run, connection, a workflo
   await me.type(page.getByRole('dialog').getByLabel(/^Name/), 'Mine')
   await me.click(button('Create workflow'))
   await me.click(button('Add step').first())
+  await page.getByRole('dialog').locator('[role=combobox]:focus').waitFor()
   await me.type(null, 'sqlite_query')
   await me.press('Enter')
   await me.type(page.getByRole('textbox', { name: /^sql/i }).first(), 'select count(*) as orders from orders')

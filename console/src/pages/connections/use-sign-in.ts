@@ -25,10 +25,16 @@ export type State =
   /** It worked, but not for everything. */
   | { at: 'partial'; ended: Ended; missing: string[]; renewable: boolean }
 
+interface Under {
+  link: Link
+  blocked: boolean
+  wish: Wish
+}
+
 export function useSignIn(props: { ask: (wish: Wish) => Promise<Link>; onDone: (ended: Ended, whole: boolean) => void }) {
   const queries = useQueryClient()
   const opened = useRef<Window | null>(null)
-  const [under, setUnder] = useState<{ link: Link; blocked: boolean; wish: Wish } | null>(null)
+  const [under, setUnder] = useState<Under | null>(null)
   const [state, setState] = useState<State>({ at: 'idle' })
   const [seemsClosed, setSeemsClosed] = useState(false)
 
@@ -92,6 +98,21 @@ export function useSignIn(props: { ask: (wish: Wish) => Promise<Link>; onDone: (
     setUnder(null)
     void settle(ended, under.link, under.wish)
   }, [ended, under, settle])
+
+  // A list that has learned of it first may take this button away, because nothing is missing any more. How it ended is said all the same.
+  const open = useRef<Under | null>(null)
+  open.current = under
+  useEffect(
+    () => () => {
+      const left = open.current
+      if (!left) return
+      void call('oauth.attempt', { id: left.link.attempt_id }).then(
+        (it) => (it.status === 'done' ? settle(it, left.link, left.wish) : undefined),
+        () => undefined,
+      )
+    },
+    [settle],
+  )
 
   useEffect(() => {
     if (!under || under.blocked) return

@@ -1,6 +1,6 @@
 import { useQueries, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useId, useRef, useState } from 'react'
+import { useEffect, useId, useRef, useState } from 'react'
 import { instancesQuery, toolsQuery } from '../../queries.ts'
 import { Input } from '../../ui/field.tsx'
 import { Dialog } from '../../ui/overlay.tsx'
@@ -21,6 +21,7 @@ export function Picker({ onPick, onClose }: { onPick: (picked: Picked) => void; 
   const tools = useQueries({ queries: items.map((i) => toolsQuery(i.id)) })
   const [text, setText] = useState('')
   const [at, setAt] = useState(0)
+  const [hasty, setHasty] = useState(false)
   const list = useRef<HTMLDivElement>(null)
   const id = useId()
   const words = text.toLowerCase().split(/\s+/).filter(Boolean)
@@ -33,6 +34,7 @@ export function Picker({ onPick, onClose }: { onPick: (picked: Picked) => void; 
   }))
   const flat = groups.flatMap(({ instance, tools: own }) => own.map((tool) => ({ instance, tool })))
   const active = Math.min(at, Math.max(0, flat.length - 1))
+  const coming = instances.isPending || tools.some((it) => it.isPending)
   const failed = tools.find((it) => it.error)?.error ?? instances.error
   const move = (to: number) => {
     if (flat.length === 0) return
@@ -40,6 +42,13 @@ export function Picker({ onPick, onClose }: { onPick: (picked: Picked) => void; 
     setAt(next)
     list.current?.querySelector(`#${CSS.escape(`${id}-${next}`)}`)?.scrollIntoView({ block: 'nearest' })
   }
+  // Whoever types fast means what the words find once everything is here.
+  const meant = hasty && !coming ? flat[active] : undefined
+  useEffect(() => {
+    if (!meant) return
+    setHasty(false)
+    onPick(meant)
+  })
   let n = -1
   return (
     <Dialog open onClose={onClose} title={t('picker.title')} about={t('picker.about')} wide>
@@ -58,18 +67,20 @@ export function Picker({ onPick, onClose }: { onPick: (picked: Picked) => void; 
           onChange={(e) => {
             setText(e.target.value)
             setAt(0)
+            setHasty(false)
           }}
           onKeyDown={(e) => {
             const picked = flat[active]
             if (e.key === 'ArrowDown') move(active + 1)
             else if (e.key === 'ArrowUp') move(active - 1)
+            else if (e.key === 'Enter' && coming) setHasty(true)
             else if (e.key === 'Enter' && picked) onPick(picked)
             else return
             e.preventDefault()
           }}
         />
         {failed ? <Problem error={failed} retry={() => Promise.all([instances.refetch(), ...tools.map((it) => it.refetch())])} /> : null}
-        {instances.isPending || tools.some((it) => it.isPending) ? (
+        {coming ? (
           <Skeleton rows={4} />
         ) : items.length === 0 ? (
           <Empty title={t('mcp.empty.title')} text={t('mcp.empty.text')}>
