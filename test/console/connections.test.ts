@@ -59,6 +59,7 @@ describe('a key', () => {
     await settled(page)
     await page.getByRole('button', { name: 'New connection' }).first().click()
     // The keyboard is where one types, and Enter takes the first that is found.
+    await page.getByRole('dialog').locator('input[type=search]:focus').waitFor()
     await page.keyboard.type('postgre')
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'PostgreSQL' }).waitFor()

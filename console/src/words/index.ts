@@ -24,26 +24,31 @@ export const isKey = (name: string): boolean => Object.hasOwn(catalogue, name)
 
 type Values = Record<string, string | number>
 
-const plurals = new Intl.PluralRules('en')
+/** Made when first used: each reads the tables of a language, which no page needs in order to begin. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => (made ??= make())
+}
+const plurals = once(() => new Intl.PluralRules('en'))
 
 /** `{name}` is put in as it is. Of a text with forms, the one for `n` is taken. */
 export function t(key: Key, values: Values = {}): string {
   const entry = catalogue[key] ?? key
-  const text = typeof entry === 'string' ? entry : plurals.select(Number(values.n)) === 'one' ? entry.one : entry.other
+  const text = typeof entry === 'string' ? entry : plurals().select(Number(values.n)) === 'one' ? entry.one : entry.other
   return text.replaceAll(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 }
 
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
-const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+const relative = once(() => new Intl.RelativeTimeFormat('en', { numeric: 'auto' }))
+const absolute = once(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' }))
 const DAY_S = 86_400
 
 /** Within a day as a distance, else the date and the time of day. */
 export function timeText(iso: string, now: number = Date.now()): string {
   const seconds = (Date.parse(iso) - now) / 1000
   const far = Math.abs(seconds)
-  if (far >= DAY_S) return absolute.format(new Date(iso))
+  if (far >= DAY_S) return absolute().format(new Date(iso))
   if (far < 45) return t('time.now')
-  return far < 3_000 ? relative.format(Math.round(seconds / 60), 'minute') : relative.format(Math.round(seconds / 3600), 'hour')
+  return far < 3_000 ? relative().format(Math.round(seconds / 60), 'minute') : relative().format(Math.round(seconds / 3600), 'hour')
 }
 
 /** Milliseconds, as people say them. */

@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
-import { type KeyboardEvent, lazy, Suspense, useCallback, useEffect, useMemo, useRef } from 'react'
+import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef } from 'react'
 import { type Answer, call } from '../../api.ts'
 import { useDenied } from '../../may.ts'
 import { connectionsQuery } from '../../queries.ts'
@@ -10,15 +10,14 @@ import { Tile, Time } from '../../ui/parts.tsx'
 import { ConnectionStatus } from '../../ui/pill.tsx'
 import { Card, Empty, PageHeader, Region } from '../../ui/region.tsx'
 import { type Column, Rows, type Stop } from '../../ui/rows.tsx'
+import { soon } from '../../ui/soon.tsx'
 import { toast } from '../../ui/toast.tsx'
 import { durationText, type Key, t } from '../../words/index.ts'
-import { Accounts } from './accounts.tsx'
 import { bySignIn } from './ask.ts'
 import { ReconnectBanners } from './banner.tsx'
 import { Filters, STATUSES } from './filters.tsx'
 import { onHurry } from './popup.ts'
 import { PageGuard } from './origin.tsx'
-import { NewConnection } from './new.tsx'
 import { Returned } from './returned.tsx'
 
 export type Listed = Answer<'connections.list'>['items'][number]
@@ -57,8 +56,9 @@ const NAME = {
   cell: (c: Listed, stop: Stop) => <Name connection={c} stop={stop} />,
 }
 
-/** Comes once somebody opens one. What makes a new one is there at once: people type on while it opens. */
-const Detail = lazy(async () => ({ default: (await import('./detail.tsx')).Detail }))
+const Accounts = soon(async () => (await import('./accounts.tsx')).Accounts)
+const NewConnection = soon(async () => (await import('./new.tsx')).NewConnection)
+const Detail = soon(async () => (await import('./detail.tsx')).Detail)
 
 export function Connections() {
   const search = useSearch({ from: '/shell/connections' })
@@ -143,14 +143,12 @@ export function Connections() {
         </Region>
       </Card>
       {items.length > 0 && !denied ? <p className="mt-2 hidden text-xs text-ink-3 lg:block">{t('connections.keys')}</p> : null}
-      <Suspense fallback={null}>
-        {search.new ? (
-          <NewConnection step={search.new} onStep={(step) => set({ new: step })} onMade={(id) => set({ new: undefined, c: id })} />
-        ) : null}
-        {search.c ? (
-          <Detail id={search.c} tab={search.tab} onTab={(tab) => set({ tab })} onClose={() => set({ c: undefined, tab: undefined })} />
-        ) : null}
-      </Suspense>
+      {search.new ? (
+        <NewConnection step={search.new} onStep={(step) => set({ new: step })} onMade={(id) => set({ new: undefined, c: id })} />
+      ) : null}
+      {search.c ? (
+        <Detail id={search.c} tab={search.tab} onTab={(tab) => set({ tab })} onClose={() => set({ c: undefined, tab: undefined })} />
+      ) : null}
     </div>
   )
 }
