@@ -50,7 +50,7 @@ const filesOf = (folder: string): string[] =>
     .map((e) => relative(root, join(e.parentPath, e.name)))
     .sort()
 
-const isTest = (file: string) => file.endsWith('.test.ts') || file.startsWith('test/')
+const isTest = (file: string) => /\.(test|stub)\.ts$/.test(file) || file.startsWith('test/')
 const sources = filesOf('src').filter((f) => !isTest(f))
 const text = (file: string) => readFileSync(join(root, file), 'utf8')
 /** Without comments, so that prose about a thing is not taken for the thing. */

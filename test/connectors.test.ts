@@ -5,121 +5,29 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Connector } from '../src/connectors/contract.ts'
 import { faultsOf, loadConnectors } from '../src/connectors/load.ts'
-import { entered, key, PLACES, startAnyApi } from './fakes/any-api.ts'
-import { startCalendar } from './fakes/calendar.ts'
 import { toolContext } from './fakes/context.ts'
-import { startDrive } from './fakes/drive.ts'
-import { startGithub, tokens } from './fakes/github.ts'
-import { startGmail } from './fakes/gmail.ts'
-import { tokens as google } from './fakes/google.ts'
-import { startLinkedin, tokens as linkedin } from './fakes/linkedin.ts'
-import { startSheets } from './fakes/sheets.ts'
-import { type Recorded, type Reply, type Stub, type Trouble, timesSent } from './fakes/stub.ts'
-
-interface Contract {
-  slug: string
-  service: string
-  start: () => Promise<Stub>
-  credentials: Record<string, string>
-  secret: string
-  /** A credential of the right form that the vendor does not take. */
-  dead: Record<string, string>
-  config: (url: string) => Record<string, unknown>
-  /** The place of the credential in a request, as it was sent. */
-  place: (req: Recorded) => string | null | undefined
-  reads: { tool: string; input: unknown }
-  writes: { tool: string; input: unknown }
-  /** Statuses other than 401 are results of this connector, not failures. */
-  answersAll: boolean
-}
-
-/** A connector whose account is signed in to. Its stub has a token that is `valid`, and one that was `revoked`. */
-const signedIn = (
-  slug: string,
-  start: () => Promise<Stub>,
-  { valid, revoked }: { valid: string; revoked: string },
-  { reads, writes, service = slug }: Pick<Contract, 'reads' | 'writes'> & { service?: string },
-): Contract => ({
-  slug,
-  service,
-  start,
-  credentials: { access_token: valid },
-  secret: valid,
-  dead: { access_token: revoked },
-  config: (api_base) => ({ api_base }),
-  place: (req) => req.headers.authorization,
-  reads,
-  writes,
-  answersAll: false,
-})
-
-const contracts: Contract[] = [
-  {
-    slug: 'github',
-    service: 'api_key',
-    start: startGithub,
-    credentials: { api_key: tokens.classic },
-    secret: tokens.classic,
-    dead: { api_key: tokens.revoked },
-    config: (api_base) => ({ api_base }),
-    place: (req) => req.headers.authorization,
-    reads: { tool: 'get_repo', input: { owner: 'octocat', repo: 'hello-world' } },
-    writes: { tool: 'add_issue_comment', input: { owner: 'octocat', repo: 'hello-world', issue_number: 3, body: 'Hi' } },
-    answersAll: false,
-  },
-  ...PLACES.map((place): Contract => {
-    const dead: Record<string, string> = { ...entered[place], [place === 'basic' ? 'password' : 'api_key']: 'old' }
-    return {
-      slug: 'http',
-      service: place,
-      start: () => startAnyApi(place),
-      credentials: entered[place],
-      secret: key,
-      dead,
-      config: (base_url) => ({ base_url }),
-      place: (req) =>
-        place === 'header' ? (req.headers['x-api-key'] as string) : place === 'query' ? req.query.get('apikey') : req.headers.authorization,
-      reads: { tool: 'http_request', input: { method: 'GET', path: '/v1/items' } },
-      writes: { tool: 'http_request', input: { method: 'POST', path: '/v1/items', body: { name: 'x' } } },
-      answersAll: true,
-    }
-  }),
-  signedIn('gmail', startGmail, google, {
-    reads: { tool: 'get_email', input: { message_id: '18c9a1b2c3d4e5f6' } },
-    writes: { tool: 'send_email', input: { to: 'bob@example.com', subject: 'Hi', body: 'Hello' } },
-  }),
-  signedIn('google-calendar', startCalendar, google, {
-    reads: { tool: 'get_event_by_id', input: { calendar_id: 'primary', event_id: 'q1w2e3' } },
-    writes: { tool: 'create_quick_event', input: { calendar_id: 'primary', text: 'Lunch at noon' } },
-  }),
-  signedIn('google-drive', startDrive, google, {
-    reads: { tool: 'get_file_by_id', input: { file_id: 'notes' } },
-    writes: { tool: 'create_folder', input: { name: 'New' } },
-  }),
-  signedIn('google-sheets', startSheets, google, {
-    reads: { tool: 'find_worksheet', input: { spreadsheet_id: 'book', title: 'People' } },
-    writes: { tool: 'create_spreadsheet', input: { title: 'New' } },
-  }),
-  signedIn(
-    'linkedin',
-    startLinkedin,
-    { valid: linkedin.all, revoked: linkedin.revoked },
-    {
-      service: 'member',
-      reads: { tool: 'linkedin_get_userinfo', input: {} },
-      writes: { tool: 'linkedin_create_company_update', input: { organization_id: '5583111', text: 'Hi' } },
-    },
-  ),
-]
+import { type Reply, type Stub, type Trouble, timesSent } from './fakes/stub.ts'
+import { loadProofs } from './proof.ts'
 
 const shelf = await loadConnectors()
+const proofs = await loadProofs()
+const contracts = [...proofs].flatMap(([slug, { contracts }]) => contracts.map((it) => ({ slug, ...it })))
+
+afterAll(() => {
+  const width = Math.max(...[...proofs.keys()].map((it) => it.length))
+  const lines = [...proofs]
+    .sort()
+    .map(([slug, { against }]) => `  ${slug.padEnd(width)}  ${against.map((it) => `${it.by}: ${it.what}`).join('; ')}`)
+  process.stderr.write(`what each connector was proven against (never that a vendor accepts us):\n${lines.join('\n')}\n`)
+})
 
 describe.each([...shelf])('the shape of %s', (slug, c) => {
   it('[connectors.shelf-checked] has nothing wrong with it', () => {
     expect(faultsOf(slug, c)).toEqual([])
   })
 
-  it('has a contract to be tried against, if it speaks HTTP', () => {
+  it('says what it was proven against, and has a contract for each way to connect, if it speaks HTTP', () => {
+    expect(proofs.get(slug)?.against.length).toBeGreaterThan(0)
     const services = c.auth.kind === 'api_key' ? Object.keys(c.auth.services) : c.auth.kind === 'oauth' ? [c.auth.service] : []
     expect(contracts.filter((it) => it.slug === slug).map((it) => it.service)).toEqual(services)
   })
@@ -153,7 +61,7 @@ describe.each(contracts)('$slug with $service keeps its contract', (contract) =>
     return tool.output.parse(await tool.run(ctx, tool.input.parse(of.input) as never))
   }
   const reply = (status: number, headers: Record<string, string> = {}): Trouble => {
-    const it: Reply = { status, headers, body: { message: 'So it is.' } }
+    const it: Reply = { status, headers, body: contract.errorBody?.(status) ?? { message: 'So it is.' } }
     return { kind: 'reply', reply: it }
   }
   /** The failure of `code`, or for connectors that answer all, the status as a result. */
@@ -196,8 +104,41 @@ describe.each(contracts)('$slug with $service keeps its contract', (contract) =>
     [500, 'UPSTREAM_ERROR'],
   ])('%i is %s, at the first try', async (status, code) => {
     stub.next(reply(status))
-    await meets(call(contract.reads), code, status)
+    await meets(call(contract.reads), contract.statuses?.[status] ?? code, status)
     expect(stub.requests).toHaveLength(1)
+  })
+
+  it.each(contract.refusals ?? [])('[connectors.refusals] $name is $code', async ({ reply: said, code, retryAfter }) => {
+    stub.next({ kind: 'reply', reply: said })
+    const fault = await call(contract.reads).then(
+      () => null,
+      (error: unknown) => error,
+    )
+    expect(fault).toMatchObject({ code, ...(retryAfter === undefined ? {} : { retryAfter }) })
+    expect(stub.requests).toHaveLength(1)
+  })
+
+  it.each(contract.pages ?? [])('[connectors.pages] $tool walks to the end of at least three pages', async ({ tool, input, next }) => {
+    const seen = new Set<string>()
+    let pages = 0
+    for (let at: Record<string, unknown> | null = input; at !== null && pages < 20; pages++) {
+      const answer = (await call({ tool, input: at })) as Record<string, unknown>
+      // A page that came before would never end.
+      expect(seen.has(JSON.stringify(answer))).toBe(false)
+      seen.add(JSON.stringify(answer))
+      const more = next(answer)
+      at = more && { ...input, ...more }
+    }
+    expect(pages).toBeGreaterThanOrEqual(3)
+    expect(pages).toBeLessThan(20)
+  })
+
+  it.each(contract.keyed ?? [])('[connectors.same-key] $tool hands its key on, the same for every try', async ({ tool, input, key }) => {
+    await call({ tool, input })
+    await call({ tool, input })
+    const [first, second] = stub.requests.filter((it) => it.method !== 'GET').map(key)
+    expect(first).toBeTruthy()
+    expect(second).toBe(first)
   })
 
   it('429 waits as long as it is told to', async () => {

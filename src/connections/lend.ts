@@ -59,9 +59,14 @@ async function withLiving<T>(loan: Loan, version: number, use: (ref: CredentialR
 }
 
 /** The base that the profile's config names, or the connector's own; and the hosts that a credential may go to with it. */
-export function reach(connector: Connector, config: Record<string, unknown>): { base: string; hosts: string[] } {
+export function reach(
+  connector: Connector,
+  config: Record<string, unknown>,
+  entered: Readonly<Record<string, unknown>>,
+): { base: string; hosts: string[] } {
   const own = config[connector.baseKey]
-  const base = typeof own === 'string' ? own : connector.base
+  const usual = typeof connector.base === 'function' ? connector.base(entered) : connector.base
+  const base = typeof own === 'string' ? own : usual
   if (base === null) return { base: '', hosts: [] }
   let host: string
   try {
@@ -103,7 +108,7 @@ const noDatabase = (): never => fail('TOOL_REFUSED', 'this connector has no data
 const NO_DB: ToolContext['db'] = { read: noDatabase, ask: noDatabase, write: noDatabase }
 
 function recipeOf({ row, connector, config, apiHosts }: Loan) {
-  const { base, hosts } = reach(connector, config)
+  const { base, hosts } = reach(connector, config, row.public)
   const { auth } = connector
   const own = auth.kind === 'api_key' && row.provider === connector.slug ? auth.services[row.service]?.put : undefined
   if (own) return { base, recipe: { put: own, hosts, publicFields: row.public } }

@@ -108,8 +108,11 @@ export interface Connector {
   auth: Auth
   /** Non-secret settings of a profile. Strict: unknown settings are refused by name. */
   config: z.ZodObject
-  /** Where requests go when the config does not say otherwise (`api_base`). null: the config must say (or: not HTTP). */
-  base: string | null
+  /**
+   * Where requests go when the config does not say otherwise (`api_base`). null: the config must say (or: not HTTP). A function where what
+   * is entered beside the secret says it (a shop's domain): it gets the public fields, whose formats it can rely on.
+   */
+  base: string | null | ((entered: Readonly<Record<string, unknown>>) => string)
   /** Hosts (with port, where it is not 443) that the credential may go to besides that of the base. */
   hosts: readonly string[]
   /** Which config key overrides `base`: `api_base`, or `base_url` for the generic connector. */

@@ -63,7 +63,11 @@ export function faultsOf(folder: string, c: Connector): string[] {
   must(/^[a-z][a-z0-9-]*$/.test(folder), 'its slug must be lower case words with hyphens')
   must(filled(c.title) && filled(c.about), 'title and about must say something')
   must(isHttps(c.docs), 'docs must be an https address')
-  must(c.base === null || (isHttps(c.base) && !c.base.endsWith('/')), 'base must be an https address without a slash at its end')
+  const fixed = typeof c.base === 'string'
+  must(
+    !fixed || (isHttps(c.base as string) && !(c.base as string).endsWith('/')),
+    'base must be an https address without a slash at its end',
+  )
   for (const host of c.hosts) must(/^(?=.*\.)[a-z0-9.-]+[a-z](:\d{1,5})?$/.test(host), `"${host}" is not a host name`)
   wrong.push(...configFaults(c), ...authFaults(c.auth))
   must(Object.keys(c.tools).length > 0, 'it has no tool')

@@ -61,16 +61,30 @@ interface Violation {
   help: string
   nodes: { target: unknown; html: string; failureSummary?: string }[]
 }
-/** Each as one line that says where. Empty is right. */
+/** Each as one line that says where. Empty is right. In the theme that is on all rules, and in the other one what colours may break. */
 export async function axe(page: Page): Promise<string[]> {
   await page.evaluate(AXE)
-  const { violations } = (await page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(RULES)}, resultTypes: ['violations'] })`)) as {
-    violations: Violation[]
-  }
+  const here = await violations(page, `{ runOnly: ${JSON.stringify(RULES)}, resultTypes: ['violations'] }`)
+  await otherTheme(page)
+  const there = await violations(page, `{ runOnly: { type: 'rule', values: ['color-contrast'] }, resultTypes: ['violations'] }`)
+  await otherTheme(page)
+  return [...here, ...there.map((it) => `in the other theme, ${it}`)]
+}
+async function violations(page: Page, options: string): Promise<string[]> {
+  const { violations } = (await page.evaluate(`axe.run(document, ${options})`)) as { violations: Violation[] }
   return violations.flatMap((v) =>
     v.nodes.map((n) => `${v.id}: ${v.help} at ${JSON.stringify(n.target)} ${n.html.slice(0, 200)} ${n.failureSummary ?? ''}`),
   )
 }
+/** On the spot: what is open stays open. A colour that is on its way is not judged. */
+const otherTheme = (page: Page): Promise<unknown> =>
+  page.evaluate(`(async () => {
+    const { dataset } = document.documentElement
+    dataset.theme = dataset.theme === 'dark' ? 'light' : 'dark'
+    await new Promise((done) => requestAnimationFrame(done))
+    const ending = document.getAnimations().filter((it) => it.effect?.getComputedTiming().endTime !== Infinity)
+    await Promise.allSettled(ending.map((it) => it.finished))
+  })()`)
 
 /** Into a folder that git ignores, to be looked at. */
 export async function picture(page: Page, name: string): Promise<void> {

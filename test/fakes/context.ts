@@ -25,7 +25,8 @@ export function toolContext(
 ): TestContext {
   const put = placeOf(c, made.service)
   const config = c.config.parse(made.config) as Record<string, unknown>
-  const base = String(config[c.baseKey] ?? c.base).replace(/\/$/, '')
+  const usual = typeof c.base === 'function' ? c.base(made.credentials) : c.base
+  const base = String(config[c.baseKey] ?? usual).replace(/\/$/, '')
   const signal = made.signal ?? new AbortController().signal
   const waits: number[] = []
   const send = async (pathOrUrl: string, init: RequestInit = {}): Promise<Response> => {
