@@ -2,12 +2,12 @@
 import type { Scope } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { bearer, type Connector, type ToolContext } from '../connectors/contract.ts'
-import type { CredentialRef, Lending } from '../vault/index.ts'
+import { type CredentialRef, eachCall, type Lending, type RemoteWire, type Sessions } from '../vault/index.ts'
 import type { ConnectionRow } from './rows.ts'
 import { REASONS } from './show.ts'
 
 /** What one call borrows. */
-export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'base' | 'account'> {
+export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'session' | 'base' | 'account'> {
   connectionId: string | null
   /** The version that the last request went out with. */
   credentialVersion: number | null
@@ -105,7 +105,7 @@ export function fits(connector: Connector, row: Pick<ConnectionRow, 'provider'>,
 }
 
 const noDatabase = (): never => fail('TOOL_REFUSED', 'this connector has no database')
-const NO_DB: ToolContext['db'] = { read: noDatabase, ask: noDatabase, write: noDatabase }
+const NO_DB: Pick<ToolContext, 'db' | 'session'> = { db: { read: noDatabase, ask: noDatabase, write: noDatabase }, session: noDatabase }
 
 function recipeOf({ row, connector, config, apiHosts }: Loan) {
   const { base, hosts } = reach(connector, config, row.public)
@@ -144,7 +144,7 @@ export function lendHttp(loan: Loan): Lent {
     clean: (output) => [...cleaners.values()].reduce((it, clean) => clean(it), output),
     base,
     account: row.account,
-    db: NO_DB,
+    ...NO_DB,
     fetch: async (pathOrUrl, init) => {
       const request = { url: /^https?:/i.test(pathOrUrl) ? pathOrUrl : base + pathOrUrl, init: { ...init, signal: init?.signal ?? signal } }
       const answer = await send(request)
@@ -166,8 +166,9 @@ export function lendDatabase(loan: Loan): Lent {
   const { row, connector, config, signal } = loan
   const { auth } = connector
   if (auth.kind !== 'dsn') fail('BINDING_MISSING', `${connector.title} takes no connection string`)
-  const use = <T>(work: (session: ToolContext['db']) => Promise<T>) =>
-    withLiving(loan, loan.version, (ref) => work(loan.vault.session(ref, auth.wire, config, signal)))
+  type Call = (...args: unknown[]) => Promise<unknown>
+  const open = (ref: CredentialRef) => loan.vault.session(ref, auth.wire, row.public, config, signal) as unknown as Record<string, Call>
+  const session = eachCall((name, args) => withLiving(loan, loan.version, (ref) => open(ref)[name]!(...args)))
   return {
     connectionId: row.id,
     credentialVersion: loan.version,
@@ -175,11 +176,9 @@ export function lendDatabase(loan: Loan): Lent {
     base: '',
     account: row.account,
     fetch: () => fail('TOOL_REFUSED', 'this connector speaks no HTTP'),
-    db: {
-      read: (sql, args, limits) => use((s) => s.read(sql, args, limits)),
-      ask: (sql, args, limits) => use((s) => s.ask(sql, args, limits)),
-      write: (sql, args, limits) => use((s) => s.write(sql, args, limits)),
-    },
+    db: session as ToolContext['db'],
+    session: <W extends RemoteWire>(wire: W) =>
+      wire === auth.wire ? (session as Sessions[W]) : fail('TOOL_REFUSED', `this connection is no ${wire}`),
   }
 }
 
@@ -193,6 +192,7 @@ export function lendLocal(vault: Lending, scope: Scope, connector: Connector, co
     base: '',
     account: null,
     fetch: () => fail('TOOL_REFUSED', 'this connector speaks no HTTP'),
+    ...NO_DB,
     db: vault.localSession(scope, connector.auth.wire, config, signal),
   }
 }

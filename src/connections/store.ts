@@ -100,7 +100,7 @@ export function createStore(deps: {
     const { service: name, title, fields, manual } = fieldsOf(kind, service)
     const taken = vault.intake(title, fields, given, partial)
     const wire = kind.connector?.auth.kind === 'dsn' ? kind.connector.auth.wire : null
-    const facts = wire && Object.keys(taken.secret).length > 0 ? await vault.inspect(wire, taken.secret) : {}
+    const facts = wire && Object.keys(taken.secret).length > 0 ? await vault.inspect(wire, taken.secret, taken.public) : {}
     return { service: name, manual, fields, secret: taken.secret, public: { ...taken.public, ...facts }, wire }
   }
 
@@ -123,12 +123,12 @@ export function createStore(deps: {
   }
 
   /** Whoever sends a stored secret elsewhere must know it. */
-  function refuseDetour(row: ConnectionRow, prepared: Prepared): void {
-    const moves = ['token_endpoint', 'api_hosts'].some(
-      (name) => prepared.public[name] !== undefined && prepared.public[name] !== row.public[name],
-    )
-    if (!moves) return
-    const missing = prepared.fields.filter((f) => f.secret && f.required && !(f.name in prepared.secret)).map((f) => f.name)
+  function refuseDetour(row: ConnectionRow, prepared: Prepared, stored: readonly string[]): void {
+    const { fields } = prepared
+    const leads = ['token_endpoint', 'api_hosts', ...fields.filter((f) => f.where).map((f) => f.name)]
+    if (!leads.some((name) => prepared.public[name] !== undefined && prepared.public[name] !== row.public[name])) return
+    const kept = (f: Field) => f.secret && (f.required || stored.includes(f.name)) && !(f.name in prepared.secret)
+    const missing = fields.filter(kept).map((f) => f.name)
     if (missing.length > 0)
       fail('INVALID_INPUT', `when it is to go elsewhere, ${missing.join(', ')} must be entered again`, { details: { fields: missing } })
   }
@@ -181,8 +181,8 @@ export function createStore(deps: {
       const kind = kindOf(before.row.provider)
       const prepared = input.credentials ? await prepare(kind, before.row.service, input.credentials, true) : null
       const replaces = prepared !== null && (Object.keys(prepared.secret).length > 0 || Object.keys(prepared.public).length > 0)
-      if (prepared) refuseDetour(before.row, prepared)
       const stored = replaces ? (await db.tx(scope, (tx) => vault.facts(tx, id, before.row.credential_version))).map((f) => f.field) : []
+      if (prepared) refuseDetour(before.row, prepared, stored)
       const secrets = prepared
         ? [...new Set([...stored, ...Object.keys(prepared.secret)])].filter(
             (f) => !before.grant || f !== 'access_token' || f in prepared.secret,

@@ -1,11 +1,11 @@
 /** All that a connector may import. Its tools get a `fetch` or a `db` that already carries the credential, and never the credential. */
 import type { z } from 'zod'
-import type { Field, Put, SqlSession, Wire } from '../vault/index.ts'
+import type { Field, Put, RemoteWire, Sessions, SqlSession, Wire } from '../vault/index.ts'
 import type { OAuthProvider, ScopeNeed } from './provider.ts'
 
 export { z } from 'zod'
 export { Fault, fail } from '../base/errors.ts'
-export { basic, bearer, type Field, header, type Put, query, type SqlSession } from '../vault/index.ts'
+export { basic, bearer, type Field, header, type Put, query, type Sessions, type SqlSession } from '../vault/index.ts'
 export { type Answer, exchange, fill, type RestCall, rest } from './rest.ts'
 export { missingScopes } from './scopes.ts'
 export { type Judge, nextPage, said, standardJudge, type Verdict, waitOf } from './judge.ts'
@@ -29,8 +29,10 @@ export interface ToolContext {
    * UPSTREAM_ERROR (unreachable, `maybeDone` says whether it may have been carried out), STEP_TIMED_OUT.
    */
   fetch: (pathOrUrl: string, init?: RequestInit) => Promise<Response>
-  /** The database session, for connectors with a wire. */
+  /** The database session, for connectors with a SQL wire. */
   db: SqlSession
+  /** The session of a wire that is not SQL. Faults: TOOL_REFUSED for another wire than the connection's. */
+  session: <W extends RemoteWire>(wire: W) => Sessions[W]
   /** `https://api.example.com`, no trailing slash. */
   base: string
   /** The idempotency key of this call: the same for every try of the same step of the same run. */
@@ -93,7 +95,7 @@ export type Auth =
       oauth?: true
       check: (ctx: ToolContext) => Promise<Checked>
     }
-  | { kind: 'dsn'; wire: Wire; fields: readonly Field[]; check: (ctx: ToolContext) => Promise<Checked> }
+  | { kind: 'dsn'; wire: RemoteWire; fields: readonly Field[]; check: (ctx: ToolContext) => Promise<Checked> }
   /** An account of an OAuth provider, of which one connection may serve several connectors. `service` is the provider's name for this one. */
   | { kind: 'oauth'; provider: string; service: string; check: (ctx: ToolContext) => Promise<Checked> }
   | { kind: 'none'; wire: Wire; check: (ctx: ToolContext) => Promise<Checked> }

@@ -101,6 +101,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
       const context: ToolContext = {
         fetch: lent.fetch,
         db: lent.db,
+        session: lent.session,
         base: lent.base,
         account: lent.account,
         key: request.key,

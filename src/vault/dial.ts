@@ -1,12 +1,12 @@
 /** Database sessions that carry a credential: opened late, scrubbed on the way back. */
 import { join } from 'node:path'
-import type { Egress } from '../base/egress.ts'
 import type { Scope } from '../base/db.ts'
+import type { Egress } from '../base/egress.ts'
 import { fail } from '../base/errors.ts'
-import { describeDsn, parseDsn, secretPartsOf } from './drivers/dsn.ts'
-import { createPostgres } from './drivers/postgres.ts'
-import type { SqlLimits, SqlSession } from './drivers/session.ts'
+import type { Driver, Wiring } from './drivers/driver.ts'
+import type { Sessions, SqlSession } from './drivers/session.ts'
 import { createSqlite } from './drivers/sqlite.ts'
+import { type RemoteWire, wirings } from './drivers/wires.ts'
 import type { Wire } from './recipe.ts'
 import { createScrubber } from './scrub.ts'
 import type { Owned, Sealed } from './sealed.ts'
@@ -14,19 +14,33 @@ import { conceal, reveal, type Secret } from './secret.ts'
 import { scrubFault } from './send.ts'
 
 type Config = Readonly<Record<string, unknown>>
-const number = (config: Config, key: string, otherwise: number): number => (typeof config[key] === 'number' ? config[key] : otherwise)
+type Entered = Readonly<Record<string, unknown>>
+type Call = (...args: unknown[]) => Promise<unknown>
+
+const revealed = (fields: Readonly<Record<string, Secret>>) =>
+  Object.fromEntries(Object.entries(fields).map(([name, secret]) => [name, reveal(secret)]))
+const isRemote = (wire: Wire): wire is RemoteWire => Object.hasOwn(wirings, wire)
 
 export function createDial(deps: { sealed: Pick<Sealed, 'read'>; egress: Pick<Egress, 'address'>; now: () => number; localRoot: string }) {
-  const postgres = createPostgres({ address: deps.egress.address, now: deps.now })
+  const opened = new Map<RemoteWire, Promise<Driver<object>>>()
   const sqlite = createSqlite()
 
+  /** A client is loaded when it is first needed: most installations use few of them. */
+  function driverOf(wire: RemoteWire): Promise<Driver<object>> {
+    const known = opened.get(wire)
+    if (known !== undefined) return known
+    const driver: Promise<Driver<object>> = wirings[wire].open({ address: deps.egress.address, now: deps.now })
+    opened.set(wire, driver)
+    driver.catch(() => opened.delete(wire))
+    return driver
+  }
+
   return {
-    /** Public facts of a connection string. Its hosts pass the egress guard now, so that a forbidden one is never stored. */
-    async inspect(wire: Wire, fields: Readonly<Record<string, Secret>>): Promise<Record<string, unknown>> {
-      if (wire !== 'postgres' || !fields.dsn) return {}
-      const dsn = reveal(fields.dsn)
-      const facts = describeDsn(dsn)
-      for (const { host, port } of parseDsn(dsn).hosts)
+    /** Public facts of what was entered. Its hosts pass the egress guard now, so that a forbidden one is never stored. */
+    async inspect(wire: Wire, fields: Readonly<Record<string, Secret>>, entered: Entered): Promise<Record<string, unknown>> {
+      if (!isRemote(wire)) return {}
+      const { facts, hosts } = wirings[wire].read({ secret: revealed(fields), entered })
+      for (const { host, port } of hosts)
         await deps.egress.address(host, port).catch((fault: { code?: string }) => {
           if (fault.code === 'EGRESS_BLOCKED') throw fault // a name that does not resolve today may do so tomorrow
         })
@@ -35,32 +49,26 @@ export function createDial(deps: { sealed: Pick<Sealed, 'read'>; egress: Pick<Eg
 
     /** What is a secret by itself inside a field: the password in a connection string. */
     parts(wire: Wire | null, fields: Readonly<Record<string, Secret>>): Record<string, Secret[]> {
-      return wire === 'postgres' && fields.dsn ? { dsn: secretPartsOf(reveal(fields.dsn)).map(conceal) } : {}
+      if (wire === null || !isRemote(wire)) return {}
+      const parts = Object.entries((wirings[wire] as Wiring<object>).parts(revealed(fields)))
+      return Object.fromEntries(parts.map(([field, secrets]) => [field, secrets.map(conceal)]))
     },
 
-    session(ref: Owned, wire: Wire, config: Config, signal: AbortSignal): SqlSession {
-      if (wire !== 'postgres') fail('TOOL_REFUSED', `no connection string leads to ${wire}`)
-      const use = async <T>(work: (session: SqlSession) => Promise<T>): Promise<T> => {
-        const dsn = (await deps.sealed.read(ref)).dsn ?? fail('CREDENTIAL_MALFORMED', 'the connection has no dsn')
-        const scrub = createScrubber([dsn, ...secretPartsOf(dsn)])
-        const options = {
-          maxConnections: number(config, 'max_open_conns', 10),
-          idleConnections: number(config, 'max_idle_conns', 5),
-          timeoutMs: number(config, 'request_timeout_sec', 30) * 1000,
-          acceptSuperuser: config.accept_superuser === true,
-          ...(typeof config.ca_certificate === 'string' ? { caCertificate: config.ca_certificate } : {}),
-        }
+    /** A session whose every call opens the credential anew and gives nothing of it back. */
+    session<W extends RemoteWire>(ref: Owned, wire: W, entered: Entered, config: Config, signal: AbortSignal): Sessions[W] {
+      const call = async (name: string, args: unknown[]): Promise<unknown> => {
+        const secret = await deps.sealed.read(ref)
+        const inside = Object.values((wirings[wire] as Wiring<object>).parts(secret)).flat()
+        const scrub = createScrubber([...Object.values(secret), ...inside])
         try {
-          return scrub.json(await work(postgres.session({ owner: ref.owner, version: ref.version }, dsn, options, signal)))
+          const driver = await driverOf(wire)
+          const session = driver.session({ owner: ref.owner, version: ref.version, credential: { secret, entered }, config, signal })
+          return scrub.json(await (session as Record<string, Call>)[name]?.(...args))
         } catch (error) {
           throw scrubFault(error, scrub)
         }
       }
-      return {
-        read: (sql: string, args: readonly unknown[], limits: SqlLimits) => use((s) => s.read(sql, args, limits)),
-        ask: (sql: string, args: readonly unknown[], limits: SqlLimits) => use((s) => s.ask(sql, args, limits)),
-        write: (sql: string, args: readonly unknown[], limits: SqlLimits) => use((s) => s.write(sql, args, limits)),
-      }
+      return eachCall(call) as Sessions[W]
     },
 
     /** Files of the project's own directory; no credential. */
@@ -69,9 +77,21 @@ export function createDial(deps: { sealed: Pick<Sealed, 'read'>; egress: Pick<Eg
       return sqlite.session({ root: join(deps.localRoot, scope.workspace, scope.project), config }, signal)
     },
 
-    drain: (owner: string, exceptVersion: number | null) => postgres.drain(owner, exceptVersion ?? undefined),
-    async close() {
-      await Promise.all([postgres.close(), sqlite.close()])
+    async drain(owner: string, exceptVersion: number | null): Promise<void> {
+      for (const driver of opened.values()) await (await driver).drain(owner, exceptVersion ?? undefined)
+    },
+    async close(): Promise<void> {
+      await Promise.all([sqlite.close(), ...[...opened.values()].map(async (driver) => (await driver).close())])
     },
   }
 }
+
+/** An object whose every method is `call` with the method's name. */
+export const eachCall = (call: (name: string, args: unknown[]) => Promise<unknown>): object =>
+  new Proxy(
+    {},
+    {
+      // A promise is asked for `then`, and an object for symbols, whenever it is awaited or shown.
+      get: (_, name) => (typeof name === 'symbol' || name === 'then' ? undefined : (...args: unknown[]) => call(name, args)),
+    },
+  )

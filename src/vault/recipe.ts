@@ -1,5 +1,7 @@
 /** What a credential is and where it goes. Data only: a connector states it, this room carries it out. */
 
+import type { Sessions } from './drivers/session.ts'
+
 /** One value that a person enters when connecting. */
 export interface Field {
   /** snake_case, as in the API: `api_key`, `dsn`, `header_name`. */
@@ -11,6 +13,8 @@ export interface Field {
   required: boolean
   /** Where a person finds it. */
   hint: string
+  /** A public one that says where the secret goes: whoever changes it enters the secret again. */
+  where?: true
   /** A format check. `says` completes the sentence "<label> …", and never repeats the value. */
   format?: { pattern: RegExp; says: string }
 }
@@ -29,4 +33,4 @@ export const query = (name: string | { field: string }, field = 'api_key'): Put 
 export const basic = (user = 'username', password = 'password'): Put => ({ in: 'basic', user, password })
 
 /** Database wires that `vault/drivers/` speaks. */
-export type Wire = 'postgres' | 'sqlite'
+export type Wire = keyof Sessions

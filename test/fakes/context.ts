@@ -47,7 +47,25 @@ export function toolContext(
     waits.push(ms)
     signal.throwIfAborted()
   }
-  return { fetch: send, db: NO_DB, base, key: 'run_1/step_1', account: made.account ?? null, config, signal, wait, waits }
+  const session = () => {
+    throw new Error('this connector has no database')
+  }
+  return { fetch: send, db: NO_DB, session, base, key: 'run_1/step_1', account: made.account ?? null, config, signal, wait, waits }
+}
+
+/** A tool's context of a connector with a database wire, whose session is made by hand. */
+export function databaseContext(session: object, config: Record<string, unknown>): ToolContext {
+  return {
+    db: session as SqlSession,
+    session: () => session as never,
+    config,
+    signal: new AbortController().signal,
+    base: '',
+    account: null,
+    key: 'run_1/step_1',
+    fetch: () => Promise.reject(new Error('no HTTP here')),
+    wait: async () => undefined,
+  }
 }
 
 /** The recipe of a key's service; an OAuth access token goes into the Authorization header, whatever it is for (RFC 6750). */

@@ -1,3 +1,4 @@
+import { databaseContext } from '../../../test/fakes/context.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestPostgres, type TestPostgres } from '../../../test/fakes/postgres-server.ts'
 import type { Fault } from '../../base/errors.ts'
@@ -41,16 +42,7 @@ function context(config: Record<string, unknown> = {}, dsn = server.dsn()): Tool
   const signal = new AbortController().signal
   const options = { maxConnections: 2, idleConnections: 2, timeoutMs: 10_000, acceptSuperuser: parsed.accept_superuser === true }
   const db = driver.session({ owner: dsn, version: 1 }, dsn, options, signal)
-  return {
-    db,
-    config: parsed,
-    signal,
-    base: '',
-    account: null,
-    key: 'run_1/step_1',
-    fetch: () => Promise.reject(new Error('no HTTP here')),
-    wait: async () => undefined,
-  }
+  return databaseContext(db, parsed)
 }
 /** As a caller does it: input checked before, output checked after. */
 // biome-ignore lint/suspicious/noExplicitAny: answers are JSON, and each test says what it expects of them

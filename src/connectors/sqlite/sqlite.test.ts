@@ -1,3 +1,4 @@
+import { databaseContext } from '../../../test/fakes/context.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,16 +36,7 @@ function context(config: Record<string, unknown> = { database_path: 'shop.db' })
   const parsed = sqlite.config.parse(config) as Record<string, unknown>
   const signal = new AbortController().signal
   const db = driver.session({ root, config: parsed }, signal)
-  return {
-    db,
-    config: parsed,
-    signal,
-    base: '',
-    account: null,
-    key: 'run_1/step_1',
-    fetch: () => Promise.reject(new Error('no HTTP here')),
-    wait: async () => undefined,
-  }
+  return databaseContext(db, parsed)
 }
 // biome-ignore lint/suspicious/noExplicitAny: answers are JSON, and each test says what it expects of them
 async function call(name: string, args: Record<string, unknown> = {}, ctx = context()): Promise<Record<string, any>> {

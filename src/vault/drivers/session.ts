@@ -32,3 +32,9 @@ export interface SqlSession {
   /** One statement that may change data. */
   write(sql: string, args: readonly unknown[], limits: SqlLimits): Promise<SqlResult & { command: string }>
 }
+
+/** What a connector gets of each wire. */
+export interface Sessions {
+  postgres: SqlSession
+  sqlite: SqlSession
+}

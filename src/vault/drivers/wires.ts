@@ -1,0 +1,35 @@
+/** Every database wire by its name: one entry each, and no other list. */
+import { fail } from '../../base/errors.ts'
+import type { Wiring } from './driver.ts'
+import { describeDsn, parseDsn, secretPartsOf } from './dsn.ts'
+import type { Sessions } from './session.ts'
+
+export type RemoteWire = Exclude<keyof Sessions, 'sqlite'>
+
+const dsnOf = (secret: Readonly<Record<string, string>>): string => secret.dsn ?? fail('CREDENTIAL_MALFORMED', 'the connection has no dsn')
+
+const postgres: Wiring<Sessions['postgres']> = {
+  read: ({ secret }) => ({ facts: describeDsn(dsnOf(secret)), hosts: parseDsn(dsnOf(secret)).hosts }),
+  parts: ({ dsn }): Record<string, string[]> => (dsn ? { dsn: secretPartsOf(dsn) } : {}),
+  async open(deps) {
+    const { createPostgres } = await import('./postgres.ts')
+    const driver = createPostgres(deps)
+    return {
+      session: ({ owner, version, credential, config, signal }) => {
+        const number = (key: string, otherwise: number) => (typeof config[key] === 'number' ? config[key] : otherwise)
+        const options = {
+          maxConnections: number('max_open_conns', 10),
+          idleConnections: number('max_idle_conns', 5),
+          timeoutMs: number('request_timeout_sec', 30) * 1000,
+          acceptSuperuser: config.accept_superuser === true,
+          ...(typeof config.ca_certificate === 'string' ? { caCertificate: config.ca_certificate } : {}),
+        }
+        return driver.session({ owner, version }, dsnOf(credential.secret), options, signal)
+      },
+      drain: driver.drain,
+      close: driver.close,
+    }
+  },
+}
+
+export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres }
