@@ -146,6 +146,7 @@ export const PROMISES = {
   'connectors.403-told-apart': 'Rate limit, missing permission and single sign-on are told apart.',
   'connectors.unknown-scopes': 'An absent scope list means "not told", not "none".',
   'connectors.pages': 'Lists walk to their end.',
+  'connectors.one-folder': 'Adding a connector touches one folder: catalogue, HTTP, MCP and command line know it by that.',
   'connectors.refusals': 'Each refusal that a vendor documents becomes one code, and keeps its words.',
   'connectors.same-key': 'Where a vendor takes an idempotency key, a write hands its own on.',
   'http.answers-clean': 'No cookie or credential header is in a result.',
