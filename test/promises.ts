@@ -148,6 +148,7 @@ export const PROMISES = {
   'connectors.pages': 'Lists walk to their end.',
   'connectors.one-folder': 'Adding a connector touches one folder: catalogue, HTTP, MCP and command line know it by that.',
   'connectors.refusals': 'Each refusal that a vendor documents becomes one code, and keeps its words.',
+  'connectors.shared-budget': 'What a vendor allows one connection is shared by all runs, and a pause it asks for holds for all of them.',
   'connectors.same-key': 'Where a vendor takes an idempotency key, a write hands its own on.',
   'http.answers-clean': 'No cookie or credential header is in a result.',
   'http.headers-refused': 'Callers cannot set credential, host or framing headers.',

@@ -4,12 +4,13 @@ import { fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { createLastUse } from '../base/last-use.ts'
 import { type Page, pageOf, readCursor } from '../base/page.ts'
-import type { Connector } from '../connectors/contract.ts'
+import { type Connector, waitOf } from '../connectors/contract.ts'
 import type { FieldFacts, Lending } from '../vault/index.ts'
 import type { GrantRow } from './grant-rows.ts'
 import { grants } from './grant-rows.ts'
 import { fits, type LendRequest, type Lent, lendDatabase, lendHttp, lendLocal, mustServe, reach, wayBack } from './lend.ts'
 import { createOAuthConnections, type OAuthDeps } from './oauth.ts'
+import { createPace } from './pace.ts'
 import { type ConnectionRow, type ListFilter, rows, STATUSES, type Status } from './rows.ts'
 import { type ConnectionFacts, REASONS, show } from './show.ts'
 import { createStore } from './store.ts'
@@ -44,6 +45,8 @@ export function createConnections(
     now,
     write: (batch) => db.everyTenant('last use of connections, coalesced', (tx) => rows.touch(tx, batch)),
   })
+
+  const pace = createPace({ now })
 
   const must = async (tx: Tx, id: string, lock = false): Promise<ConnectionRow> =>
     (await (lock ? rows.lock(tx, id) : rows.get(tx, id))) ?? fail('NOT_FOUND', `there is no connection ${id}`)
@@ -109,15 +112,29 @@ export function createConnections(
     const more = grant === null ? {} : { apiHosts: await oauth.apiHosts(row, grant) }
     const renewed = renews ? { renewed: (used: number) => oauth.fresh.afterRefusal(scope, row.id, used) } : {}
     const loan = { vault, row, connector, config, signal, version, latest, ...more, ...renewed }
-    const lent = (connector.auth.kind === 'dsn' ? lendDatabase : lendHttp)(loan)
+    const lent = connector.auth.kind === 'dsn' ? lendDatabase(loan) : inTurn(lendHttp(loan), row.id, request)
     // Not spread: its credentialVersion tells what was used last.
     return Object.assign(lent, { grantedScopes: row.granted_scopes })
+  }
+
+  /** Each of its requests waits its turn, and a pause that is asked for holds for everybody. */
+  function inTurn(lent: Lent, id: string, { connector, signal }: LendRequest): Lent {
+    const { fetch } = lent
+    lent.fetch = async (pathOrUrl, init) => {
+      await pace.turn(id, connector.rate, waitFor(signal))
+      const answer = await fetch(pathOrUrl, init)
+      if (answer.status === 429) pace.pause(id, waitOf(answer.headers) ?? 0)
+      return answer
+    }
+    return lent
   }
 
   return {
     connectors: deps.connectors,
     providers,
     lend,
+    /** A call was told to wait, in whatever way its vendor says so. */
+    slowDown: pace.pause,
     oauth,
     mark: rows.mark,
     create: store.create,
@@ -156,6 +173,7 @@ export function createConnections(
     },
     async removed(id: string): Promise<void> {
       forget(id)
+      pace.forget(id)
       vault.forget(id)
       await vault.drain(id, null)
     },

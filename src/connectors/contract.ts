@@ -117,6 +117,8 @@ export interface Connector {
   base: string | null | ((entered: Readonly<Record<string, unknown>>) => string)
   /** Hosts (with port, where it is not 443) that the credential may go to besides that of the base. */
   hosts: readonly string[]
+  /** What the vendor allows one credential, from its documentation. All runs share it. */
+  rate?: { requests: number; perS: number }
   /** Which config key overrides `base`: `api_base`, or `base_url` for the generic connector. */
   baseKey: string
   tools: Readonly<Record<string, Tool>>

@@ -69,6 +69,7 @@ export function faultsOf(folder: string, c: Connector): string[] {
     'base must be an https address without a slash at its end',
   )
   for (const host of c.hosts) must(/^(?=.*\.)[a-z0-9.-]+[a-z](:\d{1,5})?$/.test(host), `"${host}" is not a host name`)
+  must(c.rate === undefined || (c.rate.requests >= 1 && c.rate.perS > 0), 'its rate allows nothing')
   wrong.push(...configFaults(c), ...authFaults(c.auth))
   must(Object.keys(c.tools).length > 0, 'it has no tool')
   for (const [name, tool] of Object.entries(c.tools)) wrong.push(...toolFaults(name, tool))
