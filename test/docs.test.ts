@@ -7,9 +7,10 @@ import { dirname, join, resolve } from 'node:path'
 import { parseSync } from 'oxc-parser'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { againstText, connectorPage, connectorsIndex } from './pages.ts'
+import { loadProofs } from './proof.ts'
 import acmeMail from '../docs/examples/acme-mail/index.ts'
 import { flagTable } from '../src/config.ts'
-import type { Field } from '../src/connectors/contract.ts'
 import { faultsOf, loadShelf } from '../src/connectors/load.ts'
 import { createCommands } from '../src/faces/cli-commands.ts'
 import { EXTRAS } from '../src/faces/cli-extras.ts'
@@ -83,8 +84,9 @@ describe('tables', () => {
   })
 
   it('README says of every connector what it was tested against', async () => {
-    const shown = tableRows(section(text('README.md'), 'Connectors')).map(([slug]) => slug)
-    expect(shown.sort()).toEqual([...(await loadShelf()).connectors.keys()].map((slug) => `\`${slug}\``).sort())
+    const proofs = await loadProofs()
+    const shown = tableRows(section(text('README.md'), 'Connectors'))
+    expect(shown).toEqual([...(await loadShelf()).connectors.keys()].map((slug) => [`\`${slug}\``, againstText(proofs.get(slug))]))
   })
 
   it('ARCHITECTURE has the arrows that are tested', () => {
@@ -103,8 +105,13 @@ describe('tables', () => {
   })
 
   // Written by the test itself: `npm test -- test/docs.test.ts -u` after a connector has changed.
-  it('docs/connectors.md is read off the connectors', async () => {
-    await expect(await connectorsPage()).toMatchFileSnapshot('../docs/connectors.md')
+  it('docs/connectors.md, and the page of each, are read off the connectors and what their folders prove', async () => {
+    const shelf = await loadShelf()
+    const proofs = await loadProofs()
+    await expect(connectorsIndex(shelf, proofs)).toMatchFileSnapshot('../docs/connectors.md')
+    for (const c of shelf.connectors.values())
+      await expect(connectorPage(c, proofs.get(c.slug))).toMatchFileSnapshot(`../docs/connectors/${c.slug}.md`)
+    expect(readdirSync(join(root, 'docs/connectors')).sort()).toEqual([...shelf.connectors.keys()].map((slug) => `${slug}.md`).sort())
   })
 
   // The same after an operation has changed.
@@ -241,57 +248,4 @@ ${rows.map((row) => `| ${row} |`.replaceAll('|  |', '| |').replaceAll('|  |', '|
 Finer than this table: with a role that lets them in, people see and end their own tokens, and admins of the project those of everybody; an owner's
 say in a workspace is given, taken and touched by owners; the last owner stays; admins of a project give roles in that project only.
 `
-}
-
-async function connectorsPage(): Promise<string> {
-  const table = (head: string[], rows: string[][]) =>
-    [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`.replaceAll('|  |', '| |')).join('\n')
-  const fieldList = (fields: readonly Field[]) => fields.map((f) => `\`${f.name}\` (${f.secret ? 'secret' : 'open'})`).join(', ')
-  const parts = [
-    '# Connectors',
-    'What each takes. The same comes from `GET /v1/connections/templates` (fields) and `GET /v1/mcp/platform-catalog` (settings, tools, schemas).\n' +
-      'A *secret* field is sealed and never shown again; an *open* one is shown. Settings live in the config profile of an instance.',
-  ]
-  const { connectors, providers } = await loadShelf()
-  for (const p of providers.values()) {
-    parts.push(`## ${p.title}: accounts of \`${p.slug}\``, p.about)
-    const switches = Object.entries(p.services).map(([name, s]) => [`\`${name}\``, s.scopes.map((it) => `\`${it}\``).join(' ')])
-    if (switches.length > 0) parts.push(table(['service', 'asks for'], switches))
-    const byHand = Object.entries(p.manual).map(([name, m]) => [`\`${name}\``, fieldList(m.fields)])
-    if (byHand.length > 0) parts.push(table(['by hand', 'fields'], byHand))
-  }
-  for (const c of connectors.values()) {
-    parts.push(`## ${c.title}: \`${c.slug}\``, c.about)
-    if (c.auth.kind === 'none') parts.push('Takes no credential: make an instance without a connection.')
-    else if (c.auth.kind === 'oauth') parts.push(`Takes an account of \`${c.auth.provider}\`; its service is \`${c.auth.service}\`.`)
-    else {
-      const services = c.auth.kind === 'dsn' ? [['dsn', c.auth] as const] : Object.entries(c.auth.services)
-      parts.push(
-        table(
-          ['service', 'fields'],
-          services.map(([name, { fields }]) => [`\`${name}\``, fieldList(fields)]),
-        ),
-      )
-    }
-    parts.push(
-      table(
-        ['setting', ''],
-        Object.entries(c.config.shape).map(([key, schema]) => [`\`${key}\``, escaped((schema as z.ZodType).description ?? '')]),
-      ),
-    )
-    const named = (effect: string) => Object.keys(c.tools).filter((name) => c.tools[name]?.effect === effect)
-    const effects = ['read', 'write', 'destroy'].filter((effect) => named(effect).length > 0)
-    parts.push(
-      table(
-        ['effect', 'tools'],
-        effects.map((effect) => [
-          effect,
-          named(effect)
-            .map((name) => `\`${name}\``)
-            .join(' '),
-        ]),
-      ),
-    )
-  }
-  return `${parts.join('\n\n')}\n`
 }

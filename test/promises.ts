@@ -146,7 +146,8 @@ export const PROMISES = {
   'connectors.403-told-apart': 'Rate limit, missing permission and single sign-on are told apart.',
   'connectors.unknown-scopes': 'An absent scope list means "not told", not "none".',
   'connectors.pages': 'Lists walk to their end.',
-  'connectors.walk': 'Each key of the shelf is tried, stored, used, refused and mended in the real product, and an echo of it gives nothing away.',
+  'connectors.walk':
+    'Each key of the shelf is tried, stored, used, refused and mended in the real product, and an echo of it gives nothing away.',
   'connectors.one-folder': 'Adding a connector touches one folder: catalogue, HTTP, MCP and command line know it by that.',
   'connectors.refusals': 'Each refusal that a vendor documents becomes one code, and keeps its words.',
   'connectors.shared-budget': 'What a vendor allows one connection is shared by all runs, and a pause it asks for holds for all of them.',
