@@ -3,7 +3,10 @@ import type { Proofs } from '../../../test/proof.ts'
 
 export default {
   github: {
-    against: [{ what: 'REST API 2022-11-28', by: 'stub from documentation' }],
+    against: [
+      { what: 'api.github.com (OpenAPI)', by: "vendor's description" },
+      { what: 'REST API 2022-11-28', by: 'stub from documentation' },
+    ],
     contracts: [
       {
         service: 'api_key',

@@ -23,7 +23,7 @@ export const pulls = {
       sort: z.enum(['created', 'updated', 'popularity', 'long-running']).optional(),
       direction,
     },
-    item: Pull,
+    item: Pull.omit({ merged: true, mergeable: true }), // only one that is read alone says these
     example: { ...hello, state: 'open' },
   }),
   list_pull_request_files: list('/repos/{owner}/{repo}/pulls/{pull_number}/files', {
