@@ -148,6 +148,30 @@ describe('the map', () => {
     expect(tests.filter((f) => lines(f) > TEST_LINES).map((f) => `${f}: ${lines(f)}`)).toEqual([])
   })
 
+  it('[house.light-start] no client of a database but our own is loaded before somebody uses it', () => {
+    const reached = new Set<string>()
+    const packages = new Set<string>()
+    const visit = (file: string): void => {
+      if (reached.has(file)) return
+      reached.add(file)
+      const source = text(file)
+      const { module } = parseSync(file, source)
+      const wanted = [
+        ...module.staticImports.filter((i) => !i.entries.length || i.entries.some((e) => !e.isType)).map((i) => i.moduleRequest.value),
+        ...module.staticExports.flatMap((e) => e.entries.filter((x) => !x.isType).map((x) => x.moduleRequest?.value)),
+      ]
+      for (const to of wanted)
+        if (to?.startsWith('.') && to.endsWith('.ts')) visit(relative(root, resolve(root, dirname(file), to)))
+        else if (to !== undefined && !to.startsWith('.') && !to.startsWith('node:')) packages.add(to)
+    }
+    visit('src/main.ts')
+    visit('src/server.ts')
+    for (const door of sources.filter((f) => /^src\/connectors\/[^/]+\/index\.ts$/.test(f))) visit(door)
+    expect(packages).toContain('pg') // our own
+    const clients = ['mysql2', 'mysql2/promise', 'mongodb', 'bson', 'redis', 'neo4j-driver', '@google-cloud/firestore', 'libpg-query']
+    expect([...packages].filter((it) => clients.includes(it))).toEqual([])
+  })
+
   it('[house.environment] only config.ts reads the environment', () => {
     expect(
       sources.filter((f) => f !== 'src/config.ts' && /process\s*\.\s*env\b|import\.meta\.env|\benv\s*\}\s*=\s*process/.test(code(f))),
