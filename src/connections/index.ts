@@ -119,10 +119,10 @@ export function createConnections(
 
   /** Each of its requests waits its turn, and a pause that is asked for holds for everybody. */
   function inTurn(lent: Lent, id: string, { connector, signal }: LendRequest): Lent {
-    const { fetch } = lent
+    const send = lent.fetch
     lent.fetch = async (pathOrUrl, init) => {
       await pace.turn(id, connector.rate, waitFor(signal))
-      const answer = await fetch(pathOrUrl, init)
+      const answer = await send(pathOrUrl, init)
       if (answer.status === 429) pace.pause(id, waitOf(answer.headers) ?? 0)
       return answer
     }
