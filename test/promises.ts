@@ -150,6 +150,8 @@ export const PROMISES = {
   'connectors.walk':
     'Each key of the shelf is tried, stored, used, refused and mended in the real product, and an echo of it gives nothing away.',
   'connectors.described': 'Where a vendor publishes a description of its API, the tools ask what it describes and promise what it answers.',
+  'examples.valid': 'Every example is valid for the connectors it names.',
+  'examples.run': 'Every example runs as it lies there.',
   'connectors.one-folder': 'Adding a connector touches one folder: catalogue, HTTP, MCP and command line know it by that.',
   'connectors.refusals': 'Each refusal that a vendor documents becomes one code, and keeps its words.',
   'connectors.shared-budget': 'What a vendor allows one connection is shared by all runs, and a pause it asks for holds for all of them.',
