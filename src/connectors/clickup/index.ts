@@ -5,6 +5,9 @@ import { places } from './places.ts'
 import { Person } from './shapes.ts'
 import { tasks } from './tasks.ts'
 
+/** developers.clickup.com, "Rate limits": of the plans Free to Business, for each token. Larger plans allow more; nothing tells a token's plan. */
+const RATE = { requests: 100, perS: 60 }
+
 export default connector({
   slug: 'clickup',
   title: 'ClickUp',
@@ -30,6 +33,7 @@ export default connector({
   base: 'https://api.clickup.com/api/v2',
   baseKey: 'api_base',
   hosts: [],
+  rate: RATE,
   tools: { ...places, ...tasks, ...comments },
 })
 

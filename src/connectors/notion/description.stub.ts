@@ -1,5 +1,5 @@
 /**
- * Notion's own description of its API (vendor.description.json says where it comes from), and what in a request does not keep it: path and
+ * Notion's own description of its API (openapi.json says where it comes from), and what in a request does not keep it: path and
  * method, query, required fields, types of fields. Where Notion's guides, which came later, contradict it, it is mended below, by name.
  */
 import { readFileSync } from 'node:fs'
@@ -13,13 +13,15 @@ interface Schema {
 interface Operation {
   parameters?: { name: string; in: 'path' | 'query'; required?: true }[]
   body?: Schema
+  /** An example of an answer. */
+  answer?: unknown
 }
 interface Description {
   paths: Record<string, Record<string, Operation>>
   schemas: Record<string, Schema>
 }
 export const DESCRIBED_VERSION = '2025-09-03'
-const { paths, schemas } = JSON.parse(readFileSync(new URL('./vendor.description.json', import.meta.url), 'utf8')) as Description
+const { paths, schemas } = JSON.parse(readFileSync(new URL('./openapi.json', import.meta.url), 'utf8')) as Description
 
 const BLOCK = { $ref: '#/components/schemas/blockObjectRequest' }
 /** "Upgrading to 2025-09-03": the parent of a row is a data_source_id. The description has that name over the fields of a database. */
@@ -53,6 +55,10 @@ function operationOf({ method, path }: Pick<Recorded, 'method' | 'path'>): Opera
   const inOrder = Object.keys(paths).sort((a, b) => Number(a.includes('{')) - Number(b.includes('{')))
   const found = inOrder.find((it) => new RegExp(`^${it.replace(/\{\w+\}/g, '[^/]+')}$`).test(path))
   return paths[found ?? '']?.[method.toLowerCase()]
+}
+export const answerTo = (call: string): unknown => {
+  const [method = '', path = ''] = call.split(' ')
+  return paths[path]?.[method.toLowerCase()]?.answer
 }
 export const isDescribed = (req: Pick<Recorded, 'method' | 'path'>): boolean => operationOf(req) !== undefined
 

@@ -6,6 +6,9 @@ import { custom } from './custom.ts'
 import { databases } from './databases.ts'
 import { pages } from './pages.ts'
 
+/** developers.notion.com, "Request limits": an average of three a second for each integration, and some bursts beyond. */
+const RATE = { requests: 3, perS: 1 }
+
 export default connector({
   slug: 'notion',
   title: 'Notion',
@@ -39,6 +42,7 @@ export default connector({
   base: 'https://api.notion.com/v1',
   baseKey: 'api_base',
   hosts: [],
+  rate: RATE,
   tools: { ...pages, ...databases, ...content, ...comments, ...custom },
 })
 

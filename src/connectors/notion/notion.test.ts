@@ -3,7 +3,7 @@ import { toolContext } from '../../../test/fakes/context.ts'
 import type { Recorded, Stub } from '../../../test/fakes/stub.ts'
 import type { ToolContext } from '../contract.ts'
 import { VERSION } from './call.ts'
-import { DESCRIBED_VERSION, wrongIn } from './description.stub.ts'
+import { answerTo, DESCRIBED_VERSION, wrongIn } from './description.stub.ts'
 import notion from './index.ts'
 import { idIn, paragraphs, richText } from './input.ts'
 import { titleOf } from './shapes.ts'
@@ -50,7 +50,7 @@ describe('who the token is', () => {
 })
 
 describe("the vendor's description", () => {
-  it('is kept by every request of every tool', async () => {
+  it('[connectors.described] is kept by every request of every tool', async () => {
     expect(VERSION).toBe(DESCRIBED_VERSION)
     for (const name of tools) await call(name, example(name))
     const rows = { database_id: ids.twofold, data_source_id: ids.first }
@@ -67,6 +67,19 @@ describe("the vendor's description", () => {
     const kinds = new Set(stub.requests.map((it) => `${it.method} ${it.path.replace(/[0-9a-f-]{36}/, '…')}`))
     expect(kinds.size).toBe(11)
     expect(stub.requests.flatMap(wrongIn)).toEqual([])
+  })
+
+  it('[connectors.described] has answers that are taken', async () => {
+    const next = (of: string) => stub.next({ kind: 'reply', reply: { status: 200, body: answerTo(of) } })
+    next('GET /v1/users/me')
+    expect((await notion.auth.check(as(tokens.all))).account).toMatchObject({ label: 'pied piper' })
+    next('GET /v1/comments')
+    const read = await call('notion_get_page_comments', { page_id: ids.page })
+    expect(read).toMatchObject({ results: [{ rich_text: [{ plain_text: expect.any(String) }] }], next_cursor: null })
+    next('POST /v1/comments')
+    expect(await call('notion_add_comment', { page_id: ids.page, text: 'Hi' })).toMatchObject({
+      rich_text: [{ plain_text: 'Hello world' }],
+    })
   })
 
   const asked = (method: string, path: string, sent?: object): Recorded => {
@@ -186,6 +199,12 @@ describe('databases', () => {
     stub.reset()
     await call('notion_find_database_item', { database_id: ids.first })
     expect(sent().at(-1)).toBe(`POST /data_sources/${ids.first}/query`)
+  })
+
+  it('are looked for as data sources only when they were not found', async () => {
+    stub.next({ kind: 'reply', reply: replies.restricted() })
+    await expect(call('notion_find_database_item', { database_id: ids.database })).rejects.toMatchObject({ code: 'SCOPE_MISSING' })
+    expect(sent()).toEqual([`GET /databases/${ids.database}`])
   })
 
   it('that were not shared do not exist, by the words of Notion, with a hint', async () => {
