@@ -8,6 +8,9 @@ import { contacts, Me, me } from './contacts.ts'
  */
 const ADDRESS = /^https:\/\/[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.(?:api-us1|activehosted)\.com\/?$/
 
+/** "5 requests per second per account" (reference, Rate limits), whichever of its keys they come with. */
+const RATE = { requests: 5, perS: 1 }
+
 export default connector({
   slug: 'activecampaign',
   title: 'ActiveCampaign',
@@ -50,6 +53,7 @@ export default connector({
   base: ({ account_url }) => new URL(String(account_url)).origin,
   baseKey: 'api_base',
   hosts: [],
+  rate: RATE,
   tools: { ...contacts, ...accounts },
 })
 

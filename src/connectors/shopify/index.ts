@@ -9,6 +9,9 @@ import { products } from './products.ts'
 /** The oldest version that Shopify still serves; older ones are answered by the oldest, whatever was asked for. */
 const OLDEST = '2026-01'
 
+/** A bucket of 40 calls that leaks two a second, on the smallest plan (REST rate limits). Larger plans leak faster; which one a shop has is not told. */
+const RATE = { requests: 40, perS: 20 }
+
 const WHO = '{ shop { id name myshopifyDomain } currentAppInstallation { accessScopes { handle } } }'
 const Who = z.looseObject({
   shop: z.looseObject({ id: z.string(), myshopifyDomain: z.string() }),
@@ -81,6 +84,7 @@ export default connector({
   base: ({ shop_domain }) => `https://${shop_domain}`,
   baseKey: 'api_base',
   hosts: [],
+  rate: RATE,
   tools: { ...shop, ...products, ...orders, ...customers, ...inventory, ...any },
 })
 
