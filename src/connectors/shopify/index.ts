@@ -44,7 +44,7 @@ export default connector({
         label: 'Shop domain',
         secret: false,
         required: true,
-        hint: 'Shopify admin → Settings → Domains: the one that ends in .myshopify.com, not the shop’s own.',
+        hint: "Shopify admin → Settings → Domains: the one that ends in .myshopify.com, not the shop's own.",
         // The token is sent to this host.
         format: {
           pattern: /^[a-z0-9][a-z0-9-]{0,99}\.myshopify\.com$/,
@@ -76,7 +76,7 @@ export default connector({
       .describe('Instead of https://<shop_domain>; without /admin'),
     api_version: z
       .string()
-      .regex(/^20\d{2}-(?:01|04|07|10)$/, 'must be a version of Shopify’s API such as 2026-04')
+      .regex(/^20\d{2}-(?:01|04|07|10)$/, "must be a version of Shopify's API such as 2026-04")
       .refine((it) => it >= OLDEST, `Shopify no longer serves versions before ${OLDEST}.`)
       .optional()
       .describe(`Version of the Admin API; ${VERSION} when left out`),

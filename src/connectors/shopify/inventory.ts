@@ -44,9 +44,10 @@ export const inventory = {
   adjust_shopify_inventory: tool({
     about:
       'Adds to the available stock of an inventory item at a location, or takes from it (a negative number). It does not set the stock to a number. ' +
-      'The same step of the same run counts once, however often it is tried.',
+      'Tried again by the same step of the same run, it counts once.',
     effect: 'destroy',
-    // Shopify remembers the key and answers a second try with what the first one did (Implementing idempotency).
+    // Shopify remembers the key for a while, a day as others have seen, and answers a second try with what the first one did (Implementing
+    // idempotency). A run tries again within minutes.
     repeatable: true,
     scopes: ['write_inventory'],
     input: z.strictObject({

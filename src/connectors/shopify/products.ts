@@ -60,7 +60,8 @@ export const products = {
   update_shopify_product: tool({
     about:
       'Changes title, description, status, tags or variants of a product. What is left out stays, but the tags and the variants given are all there are.',
-    effect: 'write',
+    // Variants that are left out are deleted, and their ids do not come back.
+    effect: 'destroy',
     repeatable: true,
     scopes: ['write_products'],
     input: z.strictObject({

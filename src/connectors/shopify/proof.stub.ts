@@ -8,7 +8,7 @@ export default {
   shopify: {
     against: [
       { what: 'Admin REST 2026-04', by: 'stub from documentation' },
-      { what: 'Admin GraphQL 2026-01 to 2026-10', by: "vendor's description" },
+      { what: 'Admin GraphQL 2026-04', by: 'stub from documentation' },
     ],
     contracts: [
       {
