@@ -58,6 +58,10 @@ describe('what is entered', () => {
     expect(tokens.all.replace('shpat_', 'shpss_')).not.toMatch(format('access_token'))
   })
 
+  it('a token needs no prefix', () => {
+    expect(tokens.expired).toMatch(format('access_token'))
+  })
+
   it('the shop is the host of all calls', () => {
     expect(typeof shopify.base === 'function' && shopify.base({ shop_domain })).toBe('https://jsmith.myshopify.com')
   })
@@ -100,6 +104,14 @@ describe('the check', () => {
       },
     })
     expect((await shopify.auth.check(as(tokens.all))).warnings).toEqual([expect.stringMatching(/2026-04 and answers with 2026-07/)])
+  })
+
+  it.each(['expired', 'revoked'] as const)('an %s token is rejected, in words of Shopify', async (kind) => {
+    await expect(shopify.auth.check(as(tokens[kind]))).rejects.toMatchObject({
+      code: 'CREDENTIAL_REJECTED',
+      message: expect.stringMatching(/Invalid API key or access token/),
+      maybeDone: false,
+    })
   })
 
   it('an answer without a shop proves nothing', async () => {

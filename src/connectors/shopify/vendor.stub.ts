@@ -1,6 +1,7 @@
 /**
  * Shopify's contract as a stub that enforces it. Written from the vendor's own texts, apart from the connector:
  * - [auth] shopify.dev/docs/api/admin-rest "Authentication": X-Shopify-Access-Token on every call
+ * - [day] shopify.dev/docs/apps/build/authentication-authorization/client-credentials-grant: tokens of 24 hours, in its example without a prefix
  * - [codes] shopify.dev/docs/api/usage/response-codes: 401, 402 frozen, 403 scope, 404, 406, 422, 423 locked, 429; `errors` as text or by field
  * - [versions] shopify.dev/docs/api/usage/versioning: four quarters live; an older one is served by the oldest, and X-Shopify-API-Version tells
  * - [paging] shopify.dev/docs/api/admin-rest/usage/pagination: Link with page_info, 50 when left out, at most 250, no filter beside page_info
@@ -25,6 +26,8 @@ export const tokens = {
   all: `shpat_${'a1b2c3d4'.repeat(4)}`,
   /** May see products and nothing else. */
   narrow: `shpat_${'0a0b0c0d'.repeat(4)}`,
+  /** A day old, of the kind that an app gets for its id and secret: it has no prefix, and lives 86399 seconds. */
+  expired: 'f8563253'.repeat(4),
   /** Of an app that was uninstalled. */
   revoked: `shpat_${'dead0000'.repeat(4)}`,
 }
@@ -35,6 +38,7 @@ const withReads = (scopes: readonly string[]) => [...scopes, ...scopes.map((it) 
 const credentials: Record<string, Credential> = {
   [tokens.all]: { state: 'valid', kind: 'custom app', scopes: withReads(GRANTED) },
   [tokens.narrow]: { state: 'valid', kind: 'custom app', scopes: ['read_products'] },
+  [tokens.expired]: { state: 'expired', kind: 'client credentials', scopes: withReads(GRANTED) },
   [tokens.revoked]: { state: 'revoked', kind: 'custom app', scopes: withReads(GRANTED) },
 }
 
