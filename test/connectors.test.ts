@@ -28,7 +28,9 @@ describe.each([...shelf])('the shape of %s', (slug, c) => {
 
   it('says what it was proven against, and has a contract for each way to connect, if it speaks HTTP', () => {
     expect(proofs.get(slug)?.against.length).toBeGreaterThan(0)
-    const services = c.auth.kind === 'api_key' ? Object.keys(c.auth.services) : c.auth.kind === 'oauth' ? [c.auth.service] : []
+    // What is exchanged for a token goes out like one that was entered.
+    const entered = c.auth.kind === 'api_key' ? Object.entries(c.auth.services).filter(([, it]) => !it.exchange) : []
+    const services = c.auth.kind === 'oauth' ? [c.auth.service] : entered.map(([name]) => name)
     expect(contracts.filter((it) => it.slug === slug).map((it) => it.service)).toEqual(services)
   })
 

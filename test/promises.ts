@@ -152,6 +152,7 @@ export const PROMISES = {
   'connectors.described': 'Where a vendor publishes a description of its API, the tools ask what it describes and promise what it answers.',
   'examples.valid': 'Every example is valid for the connectors it names.',
   'examples.run': 'Every example runs as it lies there.',
+  'connectors.exchange': 'A client that is exchanged for short-lived tokens is renewed like any grant, and goes nowhere else.',
   'connectors.one-folder': 'Adding a connector touches one folder: catalogue, HTTP, MCP and command line know it by that.',
   'connectors.refusals': 'Each refusal that a vendor documents becomes one code, and keeps its words.',
   'connectors.shared-budget': 'What a vendor allows one connection is shared by all runs, and a pause it asks for holds for all of them.',

@@ -6,6 +6,7 @@ import { createLastUse } from '../base/last-use.ts'
 import { type Page, pageOf, readCursor } from '../base/page.ts'
 import { type Connector, waitOf } from '../connectors/contract.ts'
 import type { FieldFacts, Lending } from '../vault/index.ts'
+import { exchangesOf } from './exchanges.ts'
 import type { GrantRow } from './grant-rows.ts'
 import { grants } from './grant-rows.ts'
 import { fits, type LendRequest, type Lent, lendDatabase, lendHttp, lendLocal, mustServe, reach, wayBack } from './lend.ts'
@@ -81,12 +82,14 @@ export function createConnections(
     )
   }
 
-  const oauth = createOAuthConnections({ ...deps, must, event, forget, reload })
+  const exchanges = exchangesOf(deps.connectors)
+  const oauth = createOAuthConnections({ ...deps, exchanges, must, event, forget, reload })
   const store = createStore({
     db,
     vault,
     connectors: deps.connectors,
     providers,
+    exchanges,
     tokenEndpointOf: oauth.tokenEndpointOf,
     must,
     event,

@@ -7,13 +7,18 @@ import type { GrantRow } from './grant-rows.ts'
 import type { Means } from './renew.ts'
 import type { ConnectionRow } from './rows.ts'
 
-export function createMeans(deps: { apps: Apps; providers: ReadonlyMap<string, OAuthProvider> }) {
-  const providerOf = (slug: string): OAuthProvider => deps.providers.get(slug) ?? fail('INTERNAL', `no provider ${slug} is on the shelf`)
+export function createMeans(deps: {
+  apps: Apps
+  providers: ReadonlyMap<string, OAuthProvider>
+  exchanges: ReadonlyMap<string, OAuthProvider>
+}) {
+  const providerOf = (slug: string): OAuthProvider =>
+    deps.providers.get(slug) ?? deps.exchanges.get(slug) ?? fail('INTERNAL', `no provider ${slug} is on the shelf`)
 
   /** What is entered says it, or the workspace's app of that name (a sovereign cloud), or the provider's facts. */
   async function serverOf(workspace: string, provider: OAuthProvider, entered: Readonly<Record<string, unknown>>): Promise<OAuthServer> {
-    if (typeof entered.token_endpoint === 'string') {
-      const token = entered.token_endpoint
+    const token = provider.tokenEndpointOf?.(entered) ?? entered.token_endpoint
+    if (typeof token === 'string') {
       return { issuer: null, authorization: token, token, revocation: null, userinfo: null }
     }
     const app = await deps.apps.find(workspace, provider.slug)

@@ -50,6 +50,7 @@ export function createOAuthConnections(
     db: Db
     vault: Lending
     connectors: ReadonlyMap<string, Connector>
+    exchanges: ReadonlyMap<string, OAuthProvider>
     now: () => number
     must: (tx: Tx, id: string) => Promise<ConnectionRow>
     event: (tx: Tx, scope: Scope, id: string, type: string, data?: Record<string, unknown>) => Promise<unknown>
@@ -79,7 +80,7 @@ export function createOAuthConnections(
     })
 
   const apps = createApps({ db, vault, providers: deps.providers, configured: deps.configuredApps, redirectUri, now })
-  const means = createMeans({ apps, providers: deps.providers })
+  const means = createMeans({ apps, providers: deps.providers, exchanges: deps.exchanges })
   const gate = createGate({ now, random })
 
   /** Everybody who lives by this client: one notice to the operator, none to the users. */
@@ -289,9 +290,7 @@ export function createOAuthConnections(
       return { outcome: await vault.oauth.revoke({ server: it.server, client: it.client, from }), with: [] }
     },
 
-    async begin(): Promise<void> {
-      await keeper.begin()
-    },
+    begin: keeper.begin,
     async end(): Promise<void> {
       await keeper.end()
       await renewals.settled()

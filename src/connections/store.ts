@@ -41,6 +41,8 @@ export function createStore(deps: {
   vault: Lending
   connectors: ReadonlyMap<string, Connector>
   providers: ReadonlyMap<string, OAuthProvider>
+  /** Connectors with a service that is exchanged for tokens, as providers. */
+  exchanges: ReadonlyMap<string, OAuthProvider>
   tokenEndpointOf: (workspace: string, provider: OAuthProvider, entered: Readonly<Record<string, unknown>>) => Promise<string>
   must: (tx: Tx, id: string, lock?: boolean) => Promise<ConnectionRow>
   event: (tx: Tx, scope: Scope, id: string, type: string, data?: Record<string, unknown>) => Promise<unknown>
@@ -79,12 +81,12 @@ export function createStore(deps: {
       const { name, manual } = manualOf(kind.provider, service)
       return { service: name, title: kind.provider.title, fields: manual.fields, manual }
     }
-    const { auth, title } = kind.connector
+    const { auth, title, slug } = kind.connector
     if (auth.kind === 'dsn') return { service: service ?? 'dsn', title, fields: auth.fields, manual: null }
     if (auth.kind !== 'api_key') return fail('INVALID_INPUT', `${title} needs no connection: bind an instance without one`)
     const name = service ?? (Object.keys(auth.services)[0] as string)
     const found = auth.services[name]
-    if (found) return { service: name, title, fields: found.fields, manual: null }
+    if (found) return { service: name, title, fields: found.fields, manual: deps.exchanges.get(slug)?.manual[name] ?? null }
     return fail('INVALID_INPUT', `${title} has no service ${name.slice(0, 60)}`, {
       hint: `Known: ${Object.keys(auth.services).join(', ')}.`,
     })
@@ -111,9 +113,10 @@ export function createStore(deps: {
     id: string,
     entered: { secrets: readonly string[]; public: Record<string, unknown>; services: readonly string[]; scopes: readonly string[] },
   ) {
-    if (!kind.provider || !prepared.manual) return null
-    const tokenEndpoint = await deps.tokenEndpointOf(scope.workspace, kind.provider, entered.public)
-    return manualGrant(kind.provider, prepared.manual, entered, {
+    const provider = kind.provider ?? deps.exchanges.get(kind.connector.slug)
+    if (!provider || !prepared.manual) return null
+    const tokenEndpoint = await deps.tokenEndpointOf(scope.workspace, provider, entered.public)
+    return manualGrant(provider, prepared.manual, entered, {
       connectionId: id,
       workspace: scope.workspace,
       project: scope.project,

@@ -1,7 +1,7 @@
 /** All that a connector may import. Its tools get a `fetch` or a `db` that already carries the credential, and never the credential. */
 import type { z } from 'zod'
 import type { Field, Put, RemoteWire, Sessions, SqlSession, Wire } from '../vault/index.ts'
-import type { OAuthProvider, ScopeNeed } from './provider.ts'
+import type { OAuthProvider, RefusalRow, ScopeNeed } from './provider.ts'
 
 export { z } from 'zod'
 export { Fault, fail } from '../base/errors.ts'
@@ -85,6 +85,17 @@ export interface Service {
   title: string
   fields: readonly Field[]
   put: Put
+  /**
+   * `client_id` and `client_secret` are entered, and what goes out is a token that they are exchanged for (RFC 6749 §4.4), as the field
+   * `access_token`. One service of a connector may have it.
+   */
+  exchange?: {
+    /** Of the public fields, whose formats it can rely on. */
+    tokenEndpoint: (entered: Readonly<Record<string, unknown>>) => string
+    /** Seconds that a token lives where the answer does not say. */
+    lifetimeS: number
+    refusals: readonly RefusalRow[]
+  }
 }
 
 export type Auth =

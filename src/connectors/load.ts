@@ -92,10 +92,11 @@ function authFaults(auth: Auth): string[] {
   if (auth.kind === 'dsn') return fieldFaults(auth.fields)
   const services = Object.entries(auth.services)
   if (services.length === 0) return ['auth has no service']
-  return services.flatMap(([name, { fields, put, title }]) => [
+  if (services.filter(([, s]) => s.exchange).length > 1) return ['more than one service is exchanged for a token']
+  return services.flatMap(([name, { fields, put, title, exchange }]) => [
     ...(filled(title) ? [] : [`service "${name}" has no title`]),
     ...fieldFaults(fields),
-    ...putFaults(name, fields, put),
+    ...(exchange ? exchangeFaults(name, fields, put) : putFaults(name, fields, put)),
   ])
 }
 
@@ -106,6 +107,14 @@ function fieldFaults(fields: readonly Field[]): string[] {
     ...(fields.some((f) => f.secret) ? [] : ['no field is secret']),
     ...fields.filter((f) => !/^[a-z][a-z0-9_]*$/.test(f.name)).map((f) => `field "${f.name}" is not snake_case`),
     ...fields.filter((f) => !filled(f.label) || f.hint.trim().length < 10).map((f) => `field "${f.name}" lacks a label or a hint`),
+  ]
+}
+
+function exchangeFaults(service: string, fields: readonly Field[], put: Put): string[] {
+  const entered = (name: string, secret: boolean) => fields.some((f) => f.name === name && f.secret === secret && f.required)
+  return [
+    ...(entered('client_id', false) && entered('client_secret', true) ? [] : [`service "${service}" needs client_id and client_secret`]),
+    ...(put.in !== 'basic' && put.field === 'access_token' ? [] : [`service "${service}" must put the access_token`]),
   ]
 }
 

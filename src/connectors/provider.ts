@@ -39,6 +39,8 @@ export interface OAuthProvider {
   issuer: string | null
   /** null: each app names its own, or an issuer whose metadata are read (RFC 8414). */
   endpoints: Endpoints | null
+  /** Where what was entered by hand says where its token endpoint is, and no field names it. */
+  tokenEndpointOf?: (entered: Readonly<Record<string, unknown>>) => string
   /** Whether authorization answers carry `iss` (RFC 9207). An advertised one that is missing is refused. */
   issInAnswers: boolean
   /** Whether ID tokens repeat the nonce of the request (OpenID Connect Core §3.1.2.1). Where they do not, none is sent. */

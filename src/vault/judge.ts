@@ -133,7 +133,9 @@ function read({ type, body }: TokenAnswer): Record<string, unknown> | null {
     const parsed: unknown = JSON.parse(body)
     return parsed !== null && typeof parsed === 'object' && !Array.isArray(parsed) ? (parsed as Record<string, unknown>) : null
   } catch {
-    return null
+    // Shopify says its errors in a page: "Oauth error app_not_installed: The application is not installed on this shop."
+    const [, error, error_description] = /\bOauth error ([a-z_]{1,64})\b(?::\s*([^<]{1,300}))?/.exec(body) ?? []
+    return error === undefined ? null : { error, error_description }
   }
 }
 

@@ -1,6 +1,7 @@
-import { apiKey, type Checked, connector, fail, header, type ToolContext, z } from '../contract.ts'
+import { type Checked, connector, fail, type ToolContext, z } from '../contract.ts'
 import { any } from './any.ts'
 import { graphql, read, VERSION, versionOf } from './call.ts'
+import { services } from './credentials.ts'
 import { customers } from './customers.ts'
 import { inventory } from './inventory.ts'
 import { orders } from './orders.ts'
@@ -33,42 +34,10 @@ const shop = {
 export default connector({
   slug: 'shopify',
   title: 'Shopify',
-  about: 'Products, orders, customers, stock and shipments of one shop, with an Admin API access token of an app that is installed there.',
+  about:
+    'Products, orders, customers, stock and shipments of one shop, with an Admin API access token of an app that is installed there, or with the app itself.',
   docs: 'https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens',
-  auth: apiKey({
-    put: header('X-Shopify-Access-Token', 'access_token'),
-    fields: [
-      {
-        name: 'shop_domain',
-        aliases: ['shopify_shop'],
-        label: 'Shop domain',
-        secret: false,
-        required: true,
-        hint: "Shopify admin → Settings → Domains: the one that ends in .myshopify.com, not the shop's own.",
-        // The token is sent to this host.
-        format: {
-          pattern: /^[a-z0-9][a-z0-9-]{0,99}\.myshopify\.com$/,
-          says: 'is <shop>.myshopify.com, in lower case and without https://',
-        },
-      },
-      {
-        name: 'access_token',
-        aliases: ['shopify_admin_access_token'],
-        label: 'Admin API access token',
-        secret: true,
-        required: true,
-        hint:
-          'Shopify admin → Settings → Apps → Develop apps → the app → API credentials (apps made there before 2026). Scopes: read_ and write_ of ' +
-          'products, customers and inventory, and read_orders; fewer will do for fewer tools.',
-        // Tokens of other origins have other prefixes, or none; a client secret is not a token.
-        format: {
-          pattern: /^(?!shpss_)[\x21-\x7e]{20,300}$/,
-          says: 'has at least 20 characters, no spaces, and is not a client secret (shpss_…)',
-        },
-      },
-    ],
-    check,
-  }),
+  auth: { kind: 'api_key', services, check },
   config: z.strictObject({
     api_base: z
       .url({ protocol: /^https?$/ })
