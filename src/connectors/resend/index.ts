@@ -33,6 +33,8 @@ export default connector({
   base: 'https://api.resend.com',
   baseKey: 'api_base',
   hosts: [],
+  // "5 requests per second per team" (resend.com/docs/api-reference/rate-limit); teams that still have fewer meet a 429, which is waited for.
+  rate: { requests: 5, perS: 1 },
   tools: { ...mails, ...lists },
 })
 
