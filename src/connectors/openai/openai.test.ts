@@ -67,15 +67,16 @@ describe('the key', () => {
     await expect(openai.auth.check(as(keys.full))).rejects.toMatchObject({ code: 'SCOPE_MISSING', details: { reason: 'denied' } })
   })
 
-  it('is not repeated, not even in part, although the answer does', async () => {
-    const said = await Promise.all(
-      [replies.badKey(), replies.badKey(keys.deleted), { status: 400, body: { error: { message: `Bad header ${keys.deleted}` } } }].map(
-        async (reply) => {
-          const verdict = judge({ status: reply.status, headers: new Headers(), body: reply.body })
-          return verdict?.message ?? ''
-        },
-      ),
-    )
+  it('is not repeated, not even in part, although the answer does', () => {
+    const repeats = (status: number, message: string, code?: string): Reply => ({ status, body: { error: { message, code } } })
+    const heard = [
+      replies.badKey(),
+      replies.badKey(keys.deleted),
+      repeats(400, `Bad header ${keys.deleted}`),
+      repeats(403, `Missing scopes: model.request for ${keys.deleted}`),
+      repeats(429, `No credit left on ${keys.deleted}`, 'insufficient_quota'),
+    ]
+    const said = heard.map(({ status, body }) => judge({ status, headers: new Headers(), body })?.message ?? '')
     expect(said[0]).toContain('Incorrect API key provided: sk-…')
     for (const message of said) expect(message).not.toMatch(/D4-|\*\*/)
   })
@@ -113,6 +114,15 @@ describe('what a refusal means', () => {
         'x-ratelimit-reset-requests': '9h',
       },
       3724,
+    ],
+    [
+      {
+        'x-ratelimit-remaining-tokens': '0',
+        'x-ratelimit-reset-tokens': '2m',
+        'x-ratelimit-remaining-requests': '0',
+        'x-ratelimit-reset-requests': '20s',
+      },
+      120,
     ],
     [{ 'x-ratelimit-remaining-tokens': '5', 'x-ratelimit-reset-tokens': '6m0s' }, undefined],
     [{ 'x-ratelimit-remaining-tokens': '0', 'x-ratelimit-reset-tokens': 'soon' }, undefined],
