@@ -129,6 +129,15 @@ describe('chat', () => {
     })
   })
 
+  it('text of other blocks is not the answer', async () => {
+    const content = [
+      { type: 'some_new_block', text: 'Aside' },
+      { type: 'text', text: 'Hi' },
+    ]
+    stub.next({ kind: 'reply', reply: { status: 200, body: { content } } })
+    expect(await call('anthropic_chat', hello)).toMatchObject({ text: 'Hi' })
+  })
+
   it('passes a refusal on as one', async () => {
     const messages = [{ role: 'user', content: 'Something forbidden' }]
     expect(await call('anthropic_chat', { ...hello, messages })).toMatchObject({ text: null, stop_reason: 'refusal' })

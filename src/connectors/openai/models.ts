@@ -4,8 +4,8 @@ import { ask, generate, modelName, read } from './call.ts'
 /** Some services list hundreds of models, and answer with all of them at once. */
 const USUAL_ITEMS = 100
 const MOST_ITEMS = 1000
-/** "Any array must be 2048 dimensions or less" (API reference, Create embeddings). */
-const MOST_INPUTS = 2048
+/** The vendor takes 2048, but their vectors would be more than the ten MiB that an answer may have: a hundred of the longest are seven. */
+const MOST_INPUTS = 100
 
 const Model = z.object({ id: z.string(), owned_by: z.string().nullable(), created_at: z.string().nullable() })
 const TheirModels = z.object({
@@ -60,7 +60,9 @@ export const models = {
     repeatable: true,
     input: z.strictObject({
       model: modelName,
-      input: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(MOST_INPUTS)]).describe('One text, or a list'),
+      input: z
+        .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(MOST_INPUTS)])
+        .describe(`One text, or a list of ${MOST_INPUTS} at most`),
       dimensions: z.int().min(1).optional().describe('Length of the vectors, for models that can shorten them'),
     }),
     output: z.object({

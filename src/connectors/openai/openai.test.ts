@@ -252,4 +252,9 @@ describe('models and embeddings', () => {
     })
     expect(bodies()).toEqual([{ model: 'text-embedding-3-small', input, dimensions: 2, encoding_format: 'float' }])
   })
+
+  it('a hundred texts are the most', () => {
+    const ok = (count: number) => openai.tools.openai_embeddings?.input.safeParse({ model: 'm', input: Array(count).fill('a') }).success
+    expect([ok(100), ok(101)]).toEqual([true, false])
+  })
 })
