@@ -18,7 +18,16 @@ const template = z.object({
   about: z.string(),
   auth_kind: z.enum(['api_key', 'dsn', 'oauth']),
   docs: z.string(),
-  services: z.array(z.object({ slug: z.string(), title: z.string(), fields: z.array(field) })).describe('what is entered by hand'),
+  services: z
+    .array(
+      z.object({
+        slug: z.string(),
+        title: z.string(),
+        fields: z.array(field),
+        can_try: z.boolean().describe('connections.try takes it; what gets its first token when it is saved cannot be tried before'),
+      }),
+    )
+    .describe('what is entered by hand'),
   sign_in: z
     .object({ services: z.array(z.object({ slug: z.string(), title: z.string(), about: z.string(), scopes: z.array(z.string()) })) })
     .nullable()
@@ -40,9 +49,20 @@ const fieldsOf = (fields: readonly Field[]) =>
 function ofConnector({ slug, title, about, docs, auth }: Connector): Template[] {
   const told = { provider: slug, display_name: title, about, docs, sign_in: null }
   if (auth.kind === 'dsn')
-    return [{ ...told, auth_kind: auth.kind, services: [{ slug: 'dsn', title: 'Connection string', fields: fieldsOf(auth.fields) }] }]
+    return [
+      {
+        ...told,
+        auth_kind: auth.kind,
+        services: [{ slug: 'dsn', title: 'Connection string', fields: fieldsOf(auth.fields), can_try: true }],
+      },
+    ]
   if (auth.kind !== 'api_key') return []
-  const services = Object.entries(auth.services).map(([name, s]) => ({ slug: name, title: s.title, fields: fieldsOf(s.fields) }))
+  const services = Object.entries(auth.services).map(([name, s]) => ({
+    slug: name,
+    title: s.title,
+    fields: fieldsOf(s.fields),
+    can_try: s.exchange === undefined,
+  }))
   return [{ ...told, auth_kind: auth.kind, services }]
 }
 
@@ -52,7 +72,7 @@ const ofProvider = (p: OAuthProvider): Template => ({
   about: p.about,
   auth_kind: 'oauth',
   docs: p.docs,
-  services: Object.entries(p.manual).map(([slug, m]) => ({ slug, title: m.title, fields: fieldsOf(m.fields) })),
+  services: Object.entries(p.manual).map(([slug, m]) => ({ slug, title: m.title, fields: fieldsOf(m.fields), can_try: false })),
   sign_in: { services: Object.entries(p.services).map(([slug, s]) => ({ slug, title: s.title, about: s.about, scopes: [...s.scopes] })) },
 })
 

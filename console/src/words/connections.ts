@@ -69,7 +69,7 @@ export const connections = {
   'connect.found': { one: 'One found', other: '{n} found' },
   'connect.none': 'Nothing here is called that.',
   'connect.kind.api_key': 'Key',
-  'connect.kind.dsn': 'Connection string',
+  'connect.kind.dsn': 'Database',
   'connect.kind.oauth': 'Sign in',
   'connect.needs': 'Needs: {what}',
   'connect.needs.account': 'an account there',

@@ -27,7 +27,8 @@ export function ByHand({ template, onMade, onBack }: Props) {
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set())
   const [sent, setSent] = useState(false)
   const summary = useRef<HTMLDivElement>(null)
-  const fields = template.services.find((s) => s.slug === service)?.fields ?? []
+  const chosen = template.services.find((s) => s.slug === service)
+  const fields = chosen?.fields ?? []
   const schema = catalog.data?.items.find((it) => it.slug === template.provider)?.config_schema
   // Where the address of the service is a setting of what uses the key, there is nowhere to try it yet.
   const testable = template.auth_kind !== 'oauth' && !(Array.isArray(schema?.required) && schema.required.length > 0)
@@ -75,7 +76,7 @@ export function ByHand({ template, onMade, onBack }: Props) {
       requestAnimationFrame(() => summary.current?.focus())
       return
     }
-    if (testable) {
+    if (testable && chosen?.can_try) {
       const tested = await trial.mutateAsync().catch(() => null)
       if (!tested?.ok) return
     }
