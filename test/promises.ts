@@ -146,6 +146,7 @@ export const PROMISES = {
   'connectors.path-stays': 'No argument leads to another resource.',
   'connectors.403-told-apart': 'Rate limit, missing permission and single sign-on are told apart.',
   'connectors.unknown-scopes': 'An absent scope list means "not told", not "none".',
+  'connectors.entered': 'A tool learns what was entered beside the secret, and nothing of the secret.',
   'connectors.pages': 'Lists walk to their end.',
   'connectors.walk':
     'Each key of the shelf is tried, stored, used, refused and mended in the real product, and an echo of it gives nothing away.',

@@ -39,6 +39,8 @@ export interface ToolContext {
   key: string
   /** Whose account the connection is, where that is known. */
   account: { id: string; label: string } | null
+  /** What was entered beside the secret, by the names of the form's fields: an account's number, a subdomain. Never the secret. */
+  entered: Readonly<Record<string, unknown>>
   /** The profile's config, parsed by the connector's schema. */
   config: Record<string, unknown>
   /** Aborts when the caller goes away or the time is up. */

@@ -104,6 +104,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
         session: lent.session,
         base: lent.base,
         account: lent.account,
+        entered: lent.entered,
         key: request.key,
         config: binding.config,
         signal,
