@@ -14,6 +14,7 @@ import { createOAuthConnections, type OAuthDeps } from './oauth.ts'
 import { createPace } from './pace.ts'
 import { type ConnectionRow, type ListFilter, rows, STATUSES, type Status } from './rows.ts'
 import { type ConnectionFacts, REASONS, show } from './show.ts'
+import { createSignUp, withSignUps } from './sign-up.ts'
 import { createStore } from './store.ts'
 import { createTryOut } from './tryout.ts'
 import { createValidation, type Validation, waitFor } from './validate.ts'
@@ -83,7 +84,10 @@ export function createConnections(
   }
 
   const exchanges = exchangesOf(deps.connectors)
-  const oauth = createOAuthConnections({ ...deps, exchanges, must, event, forget, reload })
+  const known = withSignUps(providers, deps.connectors)
+  const oauth = createOAuthConnections({ ...deps, providers: known, exchanges, must, event, forget, reload })
+  const { apps, tell } = oauth
+  const signUp = createSignUp({ db, vault, connectors: deps.connectors, apps, must, event, tell, forget, now })
   const store = createStore({
     db,
     vault,
@@ -132,6 +136,9 @@ export function createConnections(
     return lent
   }
 
+  const { renewNow } = oauth
+  const validation = createValidation({ must, connectors: deps.connectors, providers, lend, renewNow, event, forget, db, now })
+
   return {
     connectors: deps.connectors,
     providers,
@@ -139,6 +146,7 @@ export function createConnections(
     /** A call was told to wait, in whatever way its vendor says so. */
     slowDown: pace.pause,
     oauth,
+    signUp,
     mark: rows.mark,
     create: store.create,
     change: store.change,
@@ -197,7 +205,13 @@ export function createConnections(
       )
     },
 
-    ...createValidation({ must, connectors: deps.connectors, providers, lend, renewNow: oauth.renewNow, event, forget, db, now }),
+    ...validation,
+    /** A validation right after connecting, which is no act of its own. */
+    async prove(scope: Scope, id: string, config: Record<string, unknown>, signal: AbortSignal): Promise<Validation> {
+      const { result, write } = await validation.validate(scope, id, config, signal)
+      await db.tx(scope, write)
+      return result
+    },
 
     /** A call came back with the credential refused: said once, and only about the version that was used. */
     async rejected(scope: Scope, id: string, version: number, reason: 'key_rejected' | 'undecryptable'): Promise<void> {

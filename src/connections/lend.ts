@@ -89,7 +89,11 @@ const WHY: Partial<Record<ConnectionRow['status'], (row: ConnectionRow) => Fault
 
 /** What a person does about a connection in Reconnect. */
 export const wayBack = (row: Pick<ConnectionRow, 'id' | 'service'>): string =>
-  row.service === 'oauth' ? `POST /v1/connections/${row.id}/reconnect gives the link.` : 'Replace its credential, then try again.'
+  row.service === 'embedded_signup'
+    ? `Sign up once more, with connection_id ${row.id}.`
+    : row.service === 'oauth'
+      ? `POST /v1/connections/${row.id}/reconnect gives the link.`
+      : 'Replace its credential, then try again.'
 
 /** Throws when this connection cannot serve at all. */
 export function mustServe(row: ConnectionRow): void {

@@ -98,6 +98,8 @@ export interface Service {
     lifetimeS: number
     refusals: readonly RefusalRow[]
   }
+  /** The secret is not entered: a code is exchanged for it, with an OAuth app of this provider, which is called after the connector. */
+  signUp?: OAuthProvider
 }
 
 export type Auth =

@@ -3,6 +3,7 @@ import { VERSION } from './call.ts'
 import { media } from './media.ts'
 import { messages } from './messages.ts'
 import { check, numbers } from './numbers.ts'
+import { meta } from './sign-up.ts'
 import { templates } from './templates.ts'
 
 const digits = { pattern: /^\d{5,32}$/, says: 'is digits only, and not the phone number itself' }
@@ -44,7 +45,10 @@ export default connector({
   docs: 'https://developers.facebook.com/documentation/business-messaging/whatsapp/access-tokens',
   auth: {
     kind: 'api_key',
-    services: { api_key: { title: 'Access token', fields, put: bearer('access_token') } },
+    services: {
+      api_key: { title: 'Access token', fields, put: bearer('access_token') },
+      embedded_signup: { title: 'Meta sign-up', fields, put: bearer('access_token'), signUp: meta },
+    },
     check,
   },
   config: z.strictObject({

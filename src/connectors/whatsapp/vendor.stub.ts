@@ -13,6 +13,7 @@
  * (400 or 429; the connector goes by the code), and whether /me/permissions tells of a system user's token as it does of a user's.
  */
 import { type Asked, type Credential, type Recorded, type Reply, type Route, type Stub, startStub } from '../../../test/fakes/stub.ts'
+import { type SignUps, startSignUps } from './sign-up.stub.ts'
 
 const token = (what: string) => `EAAG${what}${'Zx9Ka2'.repeat(8)}`
 export const tokens = {
@@ -320,12 +321,15 @@ function takeApart(req: Recorded): Reply | Upload {
 }
 
 export interface Meta extends Stub {
+  signUps: SignUps
   uploads: ReadonlyMap<string, Upload>
 }
 
 export async function startMeta(): Promise<Meta> {
   const uploads = new Map<string, Upload>()
   const pending = new WeakMap<Recorded, Reply | Upload>()
+  const known = { ...credentials }
+  const signUps = startSignUps(known)
   let count = 0
   const node: Route = {
     call: 'GET /{v}/{id}',
@@ -401,9 +405,11 @@ export async function startMeta(): Promise<Meta> {
       messages,
       media,
     ],
-    credentials,
+    credentials: known,
     credentialOf: (req) => /^Bearer (\S+)$/.exec(req.headers.authorization ?? '')?.[1] ?? null,
     demand: (req) => {
+      const told = signUps.handle(req)
+      if (told !== null) return told
       if (req.headers.authorization === undefined) return dead.missing
       if (req.query.has('access_token')) return invalid('Here a token comes in its header, or is a finding.')
       if (/\/media$/.test(req.path) && req.method === 'POST') {
@@ -427,6 +433,7 @@ export async function startMeta(): Promise<Meta> {
   })
   return {
     ...stub,
+    signUps,
     uploads,
     reset: () => {
       stub.reset()
