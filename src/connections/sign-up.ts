@@ -90,10 +90,12 @@ export function createSignUp(deps: {
         const id = input.connection_id
         mustRenew(way, await db.tx(scope, (tx) => deps.must(tx, id)), input)
       }
+      const { title } = way.connector
+      const open = Object.fromEntries(Object.entries(input.entered).map(([name, value]) => [name, conceal(value)]))
+      const looked = vault.intake(title, way.service.fields, open, true).public
+      for (const name of Object.keys(open)) if (!(name in looked)) fail('CREDENTIAL_MALFORMED', `${name} is missing`)
       const app = await deps.apps.must(scope.workspace, way.by.slug)
       const { token, grant } = await tokenOf(way, app, input)
-      const open = Object.fromEntries(Object.entries(input.entered).map(([name, value]) => [name, conceal(value)]))
-      const { title } = way.connector
       const taken = vault.intake(title, way.service.fields, { access_token: token, ...open }, false)
       const at = new Date(now())
       const id = input.connection_id ?? newId('conn', now())

@@ -5,18 +5,11 @@ import { operation } from './operation.ts'
 import { connection, environment, id, name } from './shapes.ts'
 
 const SLUG = 'whatsapp'
-/** "Embedded Signup" has ended with version 2 on 2026-10-15; this is the one that Meta asks new pages to begin with. */
+/** Version 2 of the embedded signup ended on 2026-10-15; this is the one that Meta's papers begin with now. */
 const SIGN_UP_VERSION = 'v4'
 
-const digits = (what: string) =>
-  z
-    .string()
-    .trim()
-    .regex(/^\d{5,32}$/, 'must be digits')
-    .describe(what)
-const accountId = digits('id of the WhatsApp business account')
-const phoneId = digits('id of the phone number to send from; it is not the number itself')
-const shared = { display_name: name.optional(), environment: environment.removeDefault().optional() }
+/** What ids look like, the connector's own form knows. */
+const metaId = z.string().trim().min(1).max(64)
 
 export const config = operation({
   name: 'whatsapp.config',
@@ -63,10 +56,11 @@ export const complete = operation({
   hideFrom: { mcp: 'it takes a code that becomes a credential, which a model must not hold' },
   input: z.strictObject({
     code: secretField('the code that the sign-up gave to the page; it works once and for a short time'),
-    waba_id: accountId,
-    phone_number_id: phoneId.optional().describe('id of the phone number; none where the sign-up ended without one'),
+    waba_id: metaId.describe('id of the WhatsApp business account'),
+    phone_number_id: metaId.optional().describe('id of the phone number to send from; none where the sign-up ended without one'),
     connection_id: id('connection').optional().describe('a connection by embedded signup to connect again'),
-    ...shared,
+    display_name: name.optional(),
+    environment: environment.removeDefault().optional(),
   }),
   output: connection,
   run: async ({ connections }, { scope, act, read, signal }, { code, waba_id, phone_number_id, ...more }) => {

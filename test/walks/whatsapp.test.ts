@@ -173,8 +173,14 @@ describe('a sign-up that comes to nothing', () => {
   it('[whatsapp.fits] ids are looked at before the code is spent', async () => {
     const { body } = signedUp()
     const count = meta.signUps.exchanges().length
-    for (const wrong of [{ waba_id: '../me' }, { phone_number_id: 'abc' }, { waba: WABA }, { connection_id: 'conn_none' }])
-      expect((await complete({ ...body, ...wrong })).status).toBeGreaterThanOrEqual(400)
+    for (const [wrong, code] of [
+      [{ waba_id: '../me' }, 'CREDENTIAL_MALFORMED'],
+      [{ waba_id: '***' }, 'CREDENTIAL_MALFORMED'],
+      [{ phone_number_id: 'abc' }, 'CREDENTIAL_MALFORMED'],
+      [{ waba: WABA }, 'INVALID_INPUT'],
+      [{ connection_id: 'conn_none' }, 'NOT_FOUND'],
+    ] as const)
+      expect((await complete({ ...body, ...wrong })).body.code).toBe(code)
     expect(meta.signUps.exchanges()).toHaveLength(count)
     expect((await complete(body)).status).toBe(201)
   })
