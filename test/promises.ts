@@ -139,6 +139,7 @@ export const PROMISES = {
   'whatsapp.code-once': 'A code that Meta does not take leaves nothing behind.',
   'whatsapp.app-refused': "A refused app is the operator's to mend, and costs nobody a code.",
   'whatsapp.fits': 'A token is kept only for the account and the app that it was given to.',
+  'whatsapp.afterwards': 'What Meta wants done after a sign-up is done, or it is said that it was not.',
   'whatsapp.again': 'Signing up again renews the same connection.',
   'whatsapp.manual': 'A token that was made by hand is entered with its account and its number.',
   'whatsapp.sealed': 'Neither codes nor tokens nor the app secret are anywhere in plain text.',

@@ -86,8 +86,6 @@ export function createConnections(
   const exchanges = exchangesOf(deps.connectors)
   const known = withSignUps(providers, deps.connectors)
   const oauth = createOAuthConnections({ ...deps, providers: known, exchanges, must, event, forget, reload })
-  const { apps, tell } = oauth
-  const signUp = createSignUp({ db, vault, connectors: deps.connectors, apps, must, event, tell, forget, now })
   const store = createStore({
     db,
     vault,
@@ -136,8 +134,10 @@ export function createConnections(
     return lent
   }
 
-  const { renewNow } = oauth
+  const { apps, renewNow, tell } = oauth
   const validation = createValidation({ must, connectors: deps.connectors, providers, lend, renewNow, event, forget, db, now })
+  const { validate } = validation
+  const signUp = createSignUp({ db, vault, connectors: deps.connectors, apps, must, event, tell, lend, validate, forget, now })
 
   return {
     connectors: deps.connectors,
@@ -206,13 +206,6 @@ export function createConnections(
     },
 
     ...validation,
-    /** A validation right after connecting, which is no act of its own. */
-    async prove(scope: Scope, id: string, config: Record<string, unknown>, signal: AbortSignal): Promise<Validation> {
-      const { result, write } = await validation.validate(scope, id, config, signal)
-      await db.tx(scope, write)
-      return result
-    },
-
     /** A call came back with the credential refused: said once, and only about the version that was used. */
     async rejected(scope: Scope, id: string, version: number, reason: 'key_rejected' | 'undecryptable'): Promise<void> {
       await db.tx(scope, async (tx) => {

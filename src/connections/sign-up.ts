@@ -6,8 +6,10 @@ import type { Connector, OAuthProvider, Service } from '../connectors/contract.t
 import { conceal, type Inspected, type Lending, type Obtained, type Secret } from '../vault/index.ts'
 import type { App, Apps } from './apps.ts'
 import { grants, type NewGrant } from './grant-rows.ts'
+import type { LendRequest, Lent } from './lend.ts'
 import { type ConnectionRow, rows } from './rows.ts'
 import { type ConnectionFacts, show } from './show.ts'
+import { type Validation, waitFor } from './validate.ts'
 
 export interface SignUpInput {
   provider: string
@@ -45,6 +47,13 @@ export function createSignUp(deps: {
   must: (tx: Tx, id: string, lock?: boolean) => Promise<ConnectionRow>
   event: (tx: Tx, scope: Scope, id: string, type: string, data?: Record<string, unknown>) => Promise<unknown>
   tell: (tx: Tx, row: ConnectionRow, type: string) => Promise<void>
+  lend: (scope: Scope, request: LendRequest) => Promise<Lent>
+  validate: (
+    scope: Scope,
+    id: string,
+    config: Record<string, unknown>,
+    signal: AbortSignal,
+  ) => Promise<{ result: Validation; write: (tx: Tx) => Promise<void> }>
   forget: (id: string) => void
   now: () => number
 }) {
@@ -77,8 +86,27 @@ export function createSignUp(deps: {
     }
   }
 
+  async function afterwards(scope: Scope, id: string, { connector, service }: Way, config: Record<string, unknown>, signal: AbortSignal) {
+    try {
+      const lent = await deps.lend(scope, { connectionId: id, connector, config, signal })
+      return (await service.signedUp?.({ ...lent, key: newId('check', now()), config, signal, wait: waitFor(signal) })) ?? []
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      return [error.message]
+    }
+  }
+
   return {
     wayOf,
+    /** A look at what was connected, and what the vendor wants done then. Whatever is wrong is told: the token is not given away for it. */
+    async finish(scope: Scope, provider: string, id: string, config: Record<string, unknown>, signal: AbortSignal): Promise<string[]> {
+      const { result, write } = await deps.validate(scope, id, config, signal)
+      await db.tx(scope, write)
+      if (result.problem?.code === 'CREDENTIAL_REJECTED') return [result.problem.message]
+      const warnings = await afterwards(scope, id, wayOf(provider), config, signal)
+      if (warnings.length > 0) await db.tx(scope, (tx) => rows.update(tx, id, { warnings, updated_at: new Date(now()) }))
+      return [...new Set([...(result.problem ? [result.problem.message] : []), ...warnings])]
+    },
     /** The code is spent by this, so whatever else could be wrong is looked at before. What comes back writes the connection. */
     async complete(
       scope: Scope,

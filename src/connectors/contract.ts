@@ -100,6 +100,8 @@ export interface Service {
   }
   /** The secret is not entered: a code is exchanged for it, with an OAuth app of this provider, which is called after the connector. */
   signUp?: OAuthProvider
+  /** What the vendor wants done once after each sign-up. Answers what a person should know; its faults are told and undo nothing. */
+  signedUp?: (ctx: ToolContext) => Promise<string[]>
 }
 
 export type Auth =

@@ -71,9 +71,8 @@ export const complete = operation({
       details: { provider: SLUG, account: waba_id, granted_scopes: c.granted_scopes, again: more.connection_id !== undefined },
     }))
     done.after()
-    const { problem } = await connections.prove(scope, made.id, done.config, signal)
-    const facts = await read((tx) => connections.get(tx, made.id))
-    return problem === null ? facts : { ...facts, warnings: [problem.message, ...facts.warnings] }
+    const warnings = await connections.signUp.finish(scope, SLUG, made.id, done.config, signal)
+    return { ...(await read((tx) => connections.get(tx, made.id))), warnings }
   },
 })
 

@@ -76,6 +76,9 @@ describe('signing up', () => {
       expires_at: null,
       oauth: { kind: 'access_token', app: 'whatsapp', renewable: false, access_expires_at: null, ends_at: null },
     })
+    // Incoming messages are told to the app from now on.
+    expect(meta.requests.at(-1)).toMatchObject({ method: 'POST', path: `/v25.0/${WABA}/subscribed_apps` })
+    expect(sentWith()).toBe(`Bearer ${token}`)
     const [exchange] = meta.signUps.exchanges().slice(-1)
     expect(exchange?.method).toBe('POST')
     expect(exchange?.path).toBe('/v25.0/oauth/access_token')
@@ -112,7 +115,7 @@ describe('signing up', () => {
   it('[whatsapp.scopes] a permission that the customer left out is known before a tool is called', async () => {
     const { body } = signedUp({ scopes: ['whatsapp_business_management'] })
     const made = await complete(body)
-    expect(made.body).toMatchObject({ status: 'active', granted_scopes: ['whatsapp_business_management'] })
+    expect(made.body).toMatchObject({ status: 'active', granted_scopes: ['whatsapp_business_management'], warnings: [] })
     const instance = await instanceOf(made.body.id)
     const count = meta.requests.length
     expect(await call(rt, instance, 'send_message', { to: TO, body: 'x' })).toMatchObject({
@@ -192,6 +195,20 @@ describe('a sign-up that comes to nothing', () => {
   })
 })
 
+describe('what is done afterwards', () => {
+  it('[whatsapp.afterwards] a step that Meta refuses is said and stays with the connection, until it is signed up for again', async () => {
+    const { body } = signedUp({ scopes: ['whatsapp_business_messaging'] })
+    const { body: made } = await complete(body)
+    const warning = expect.stringMatching(/^Messages that come in will not be told .*\(#10\)/)
+    expect(made).toMatchObject({ status: 'needs_scopes', granted_scopes: ['whatsapp_business_messaging'] })
+    expect(made.warnings).toEqual([expect.stringContaining('does not allow this'), warning])
+    expect((await rt.ok('GET', `/v1/connections/${made.id}`)).warnings).toEqual([warning])
+    const again = await complete({ ...signedUp().body, connection_id: made.id })
+    expect(again.body).toMatchObject({ status: 'active', warnings: [] })
+    expect((await rt.ok('GET', `/v1/connections/${made.id}`)).warnings).toEqual([])
+  })
+})
+
 describe('again', () => {
   it('[whatsapp.again] the same account keeps its connection, with everything that is bound to it', async () => {
     const first = signedUp()
@@ -202,6 +219,8 @@ describe('again', () => {
     expect(again).toMatchObject({ status: 201, body: { id: made.id, credential_version: 2, status: 'active', name: made.name } })
     await call(rt, instance, 'send_message', { to: TO, body: 'x' })
     expect(sentWith()).toBe(`Bearer ${second.token}`)
+    await using db = await behindTheScenes(rt)
+    expect(await db.rows('select version from sealed where owner_id = $1', [made.id])).toEqual([{ version: 2 }])
     const types = (await rt.ok('GET', `/v1/connections/${made.id}/events`)).items.map((e: { event_type: string }) => e.event_type)
     expect(types).toEqual(expect.arrayContaining(['created', 'reconnected', 'validated']))
 

@@ -3,8 +3,11 @@ import { VERSION } from './call.ts'
 import { media } from './media.ts'
 import { messages } from './messages.ts'
 import { check, numbers } from './numbers.ts'
-import { meta } from './sign-up.ts'
+import { meta, subscribe } from './sign-up.ts'
 import { templates } from './templates.ts'
+
+/** "Up to 80 messages per second" for each number, unless Meta has raised it ("Throughput"). */
+const RATE = { requests: 80, perS: 1 }
 
 const digits = { pattern: /^\d{5,32}$/, says: 'is digits only, and not the phone number itself' }
 const fields: readonly Field[] = [
@@ -47,7 +50,7 @@ export default connector({
     kind: 'api_key',
     services: {
       api_key: { title: 'Access token', fields, put: bearer('access_token') },
-      embedded_signup: { title: 'Meta sign-up', fields, put: bearer('access_token'), signUp: meta },
+      embedded_signup: { title: 'Meta sign-up', fields, put: bearer('access_token'), signUp: meta, signedUp: subscribe },
     },
     check,
   },
@@ -65,5 +68,6 @@ export default connector({
   base: 'https://graph.facebook.com',
   baseKey: 'api_base',
   hosts: [],
+  rate: RATE,
   tools: { ...messages, ...media, ...templates, ...numbers },
 })

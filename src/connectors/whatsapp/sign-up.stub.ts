@@ -1,6 +1,7 @@
 /**
  * Meta's side of the embedded signup, beside the Cloud API: codes, the token endpoint, and what a token is. From the vendor's own texts:
- * - [exchange] "Onboarding business customers as a Tech Provider", step 1: client_id, client_secret and code, and no redirect_uri
+ * - [exchange] "Onboarding business customers as a Tech Provider", step 1: client_id, client_secret and code, and no redirect_uri. It shows
+ *   a GET; clients in wide use (passport-oauth2) send the form by POST, as RFC 6749 §3.2 has it, which keeps the secret out of addresses
  * - [debug] Graph API, "Debug-Token"; "Permissions" of the WhatsApp platform: data with scopes and granular_scopes, `app_id|app_secret`
  * - [seen] sentences with code and subcode that users quote: used (36009), expired (36007), redirect_uri (36008), client secret (1)
  * Not known, so chosen: the sentence for a wrong app token, and that a wrong secret does not spend the code.

@@ -1,6 +1,6 @@
 /** Meta's embedded signup: the app that a code is exchanged with, and what its refusals mean. */
-import { provider, type RefusalRow } from '../contract.ts'
-import { VERSION } from './call.ts'
+import { Fault, provider, type RefusalRow, type ToolContext } from '../contract.ts'
+import { accountOf, send, VERSION } from './call.ts'
 
 /**
  * [errors] Graph API, "Handle errors"; [seen] in answers of /oauth/access_token that users quote. The code of Meta's error object is the
@@ -61,3 +61,20 @@ export const meta = provider({
   signUp: { inspection: '../debug_token', target: 'business_account_id' },
   manual: {},
 })
+
+/** "Onboarding business customers", step 2: without it, messages to the customer's numbers are told to nobody. Doing it twice is harmless. */
+export async function subscribe(ctx: ToolContext): Promise<string[]> {
+  try {
+    await send(ctx, {
+      method: 'POST',
+      path: '/{business_account_id}/subscribed_apps',
+      at: { business_account_id: accountOf(ctx) },
+      idempotent: true,
+      needs: 'whatsapp_business_management',
+    })
+    return []
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    return [`Messages that come in will not be told to the webhook of the app: ${error.message}`]
+  }
+}

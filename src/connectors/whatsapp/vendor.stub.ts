@@ -383,6 +383,13 @@ export async function startMeta(): Promise<Meta> {
       return ok({ id })
     }),
   }
+  // [openapi] Webhook Subscriptions
+  const subscribe: Route = {
+    call: 'POST /{v}/{id}/subscribed_apps',
+    scopes: [MANAGEMENT],
+    body: ['override_callback_uri', 'verify_token'],
+    answer: versioned((asked) => (asked.at.id === WABA ? ok({ success: true }) : unknownObject('post', asked.at.id as string))),
+  }
   const permissions: Route = {
     call: 'GET /{v}/me/permissions',
     scopes: [],
@@ -404,6 +411,7 @@ export async function startMeta(): Promise<Meta> {
       ),
       messages,
       media,
+      subscribe,
     ],
     credentials: known,
     credentialOf: (req) => /^Bearer (\S+)$/.exec(req.headers.authorization ?? '')?.[1] ?? null,
