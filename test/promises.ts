@@ -141,6 +141,7 @@ export const PROMISES = {
   'whatsapp.fits': 'A token is kept only for the account and the app that it was given to.',
   'whatsapp.afterwards': 'What Meta wants done after a sign-up is done, or it is said that it was not.',
   'whatsapp.again': 'Signing up again renews the same connection.',
+  'whatsapp.recipient': 'A limit on messages to one person holds for that person alone.',
   'whatsapp.manual': 'A token that was made by hand is entered with its account and its number.',
   'whatsapp.sealed': 'Neither codes nor tokens nor the app secret are anywhere in plain text.',
   'google.switch-off': 'Switching a service off takes the account out of the profiles of that service, and of no other.',

@@ -1,7 +1,7 @@
 /** WhatsApp by Meta's embedded signup and by hand: from a code to a message, with nothing in plain text on the way. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { NewCode } from '../../src/connectors/whatsapp/sign-up.stub.ts'
-import { type Meta, PHONE, SECOND_PHONE, startMeta, tokens, WABA } from '../../src/connectors/whatsapp/vendor.stub.ts'
+import { type Meta, PHONE, people, SECOND_PHONE, startMeta, tokens, WABA } from '../../src/connectors/whatsapp/vendor.stub.ts'
 import { runtime, type TestRuntime } from '../harness.ts'
 import { behindTheScenes, call } from './acts.ts'
 import { type Canaries, filesBelow, hits, type Place } from './canary.ts'
@@ -260,6 +260,21 @@ describe('again', () => {
     expect(await rt.api('DELETE', '/v1/oauth-apps/whatsapp')).toMatchObject({ status: 409 })
     const { apps } = await rt.ok('GET', '/v1/oauth/doctor?provider=whatsapp')
     expect(apps[0].findings.map((f: { check: string }) => f.check)).toEqual(['client', 'token_endpoint', 'clock'])
+  })
+})
+
+describe('limits', () => {
+  it('[whatsapp.recipient] too many messages to one person keep nobody else waiting', async () => {
+    const { body } = await complete(signedUp().body)
+    const instance = await instanceOf(body.id)
+    const began = performance.now()
+    expect(await call(rt, instance, 'send_message', { to: people.often, body: 'x' })).toMatchObject({
+      status: 502,
+      body: { code: 'UPSTREAM_RATE_LIMITED' },
+    })
+    expect((await call(rt, instance, 'send_message', { to: TO, body: 'x' })).status).toBe(200)
+    // The one person has to wait for six seconds.
+    expect(performance.now() - began).toBeLessThan(5_000)
   })
 })
 

@@ -4,6 +4,7 @@ import { type Judge, said, standardJudge, type Verdict, waitOf } from '../contra
 export type Needs = 'whatsapp_business_messaging' | 'whatsapp_business_management'
 
 /** "Pair rate limits": one message every six seconds to the same person (Cloud API, "Messaging throughput"). */
+const PAIR = 131056
 const PAIR_WAIT_S = 6
 
 /** [errors] Codes that say that the token is dead, or that there was none. */
@@ -13,7 +14,7 @@ const LACKING = new Set([3, 10, 131005])
 /** [errors] Meta itself does not let this account act: no permission of the token helps. */
 const BARRED = new Set([368, 130497, 131031])
 /** [errors] and [limits] "too many": of the app, the business account, a number, or a number with one person. */
-const LIMITED = new Set([4, 17, 32, 613, 80007, 80008, 130429, 131048, 131056, 133016])
+const LIMITED = new Set([4, 17, 32, 613, 80007, 80008, 130429, 131048, PAIR, 133016])
 /** [errors] Meta's own trouble, whatever the status says. */
 const TROUBLE = new Set([1, 2, 131000, 131016, 131057, 133004])
 /** [errors] Nothing of that id, or nothing that this token may see. */
@@ -67,7 +68,11 @@ export function judgeFor(needs: Needs | null): Judge {
     const told = status < 300 ? null : read(heard.body)
     if (told === null) return null
     const { code, subcode, words, trace } = told
-    const details = { error_code: code, ...(subcode === null ? {} : { error_subcode: subcode }), ...(trace ? { fbtrace_id: trace } : {}) }
+    const details: Record<string, unknown> = {
+      error_code: code,
+      ...(subcode === null ? {} : { error_subcode: subcode }),
+      ...(trace ? { fbtrace_id: trace } : {}),
+    }
     const sentence = (says: string) => `WhatsApp ${says} (${status}): ${words}`
     const hint = HINTS[code]
     const more = hint === undefined ? { details } : { hint, details }
@@ -76,8 +81,10 @@ export function judgeFor(needs: Needs | null): Judge {
       return { code: 'CREDENTIAL_REJECTED', message: sentence('rejected the access token'), hint: why, details }
     }
     if (LIMITED.has(code)) {
-      const wait = waitOf(headers) ?? regained(headers) ?? (code === 131056 ? PAIR_WAIT_S : undefined)
+      const wait = waitOf(headers) ?? regained(headers) ?? (code === PAIR ? PAIR_WAIT_S : undefined)
       const retryAfter = wait === undefined ? {} : { retryAfter: wait }
+      // Others may be written to meanwhile.
+      if (code === PAIR) details.reason = 'recipient'
       return { code: 'UPSTREAM_RATE_LIMITED', message: sentence('asks us to slow down'), ...retryAfter, ...more }
     }
     if (LACKING.has(code) || (code >= 200 && code <= 299)) return lacking(sentence, needs, details)

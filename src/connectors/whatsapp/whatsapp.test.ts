@@ -138,6 +138,7 @@ describe('messages', () => {
     await expect(call('send_message', { to: people.often, body: 'x' }, ctx)).rejects.toMatchObject({
       code: 'UPSTREAM_RATE_LIMITED',
       retryAfter: 6,
+      details: { reason: 'recipient', error_code: 131056 },
     })
     expect(ctx.waits).toEqual([])
     expect(stub.requests).toHaveLength(1)
