@@ -112,6 +112,14 @@ describe('signing up', () => {
     expect((await rt.ok('GET', `/v1/connections/${made.body.id}`)).expires_at).toBe(made.body.expires_at)
   })
 
+  it('[whatsapp.signed-up] where Meta does not say what the token is, its answer to the code does, and the look that follows', async () => {
+    const made = await complete(signedUp({ silent: true, expiresInS: 3600 }).body)
+    expect(made).toMatchObject({ status: 201, body: { status: 'active', account: { id: PHONE }, granted_scopes: null } })
+    const minutes = (Date.parse(made.body.expires_at) - Date.now()) / 60_000
+    expect(minutes).toBeGreaterThan(59)
+    expect(minutes).toBeLessThanOrEqual(60)
+  })
+
   it('[whatsapp.scopes] a permission that the customer left out is known before a tool is called', async () => {
     const { body } = signedUp({ scopes: ['whatsapp_business_management'] })
     const made = await complete(body)

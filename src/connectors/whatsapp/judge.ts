@@ -76,7 +76,7 @@ export function judgeFor(needs: Needs | null): Judge {
     const sentence = (says: string) => `WhatsApp ${says} (${status}): ${words}`
     const hint = HINTS[code]
     const more = hint === undefined ? { details } : { hint, details }
-    if (DEAD.has(code)) {
+    if (DEAD.has(code) && status < 500) {
       const why = ENDED[subcode ?? 0] ?? 'Make a new token: Business settings → Users → System users → Generate token.'
       return { code: 'CREDENTIAL_REJECTED', message: sentence('rejected the access token'), hint: why, details }
     }

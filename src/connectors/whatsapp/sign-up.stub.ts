@@ -17,6 +17,8 @@ export interface NewCode {
   /** The token is another app's, which Meta would not do. */
   app?: string
   state?: 'fresh' | 'expired'
+  /** Meta is in trouble when it is asked what the token is. */
+  silent?: true
 }
 
 export interface SignUps {
@@ -78,6 +80,7 @@ export function startSignUps(credentials: Record<string, Credential>): SignUps {
   /** [debug] */
   function debug(req: Recorded): Reply {
     if (req.headers.authorization !== `Bearer ${app.id}|${app.secret}`) return refused(400, 190, 'Invalid OAuth access token signature.')
+    if ([...codes.values()].some((one) => one.silent && one.token === req.query.get('input_token'))) return refused(500, 2, 'Service')
     const it = [...codes.values()].find((one) => one.token === req.query.get('input_token') && one.used)
     if (it === undefined) return { status: 200, body: { data: { is_valid: false, scopes: [], error: { code: 190, message: 'Invalid.' } } } }
     const now = Math.floor(Date.now() / 1000)
