@@ -113,11 +113,15 @@ describe('signing up', () => {
   })
 
   it('[whatsapp.signed-up] where Meta does not say what the token is, its answer to the code does, and the look that follows', async () => {
+    const before = (await connections()).length
     const made = await complete(signedUp({ silent: true, expiresInS: 3600 }).body)
     expect(made).toMatchObject({ status: 201, body: { status: 'active', account: { id: PHONE }, granted_scopes: null } })
     const minutes = (Date.parse(made.body.expires_at) - Date.now()) / 60_000
     expect(minutes).toBeGreaterThan(59)
     expect(minutes).toBeLessThanOrEqual(60)
+    // Meta has no address to give a token back to, which keeps nobody from forgetting it.
+    await rt.ok('DELETE', `/v1/connections/${made.body.id}`)
+    expect(await connections()).toHaveLength(before)
   })
 
   it('[whatsapp.scopes] a permission that the customer left out is known before a tool is called', async () => {

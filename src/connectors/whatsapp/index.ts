@@ -41,6 +41,14 @@ const fields: readonly Field[] = [
   },
 ]
 
+const BROUGHT: Readonly<Record<string, string>> = {
+  access_token: "Not entered: the server exchanges the code of Meta's window for it.",
+  business_account_id: "waba_id of what Meta's window tells the page.",
+  phone_number_id: "phone_number_id of what Meta's window tells the page.",
+}
+/** The same three, as the sign-up brings them. */
+const brought = fields.map((it) => ({ ...it, hint: BROUGHT[it.name] ?? it.hint }))
+
 export default connector({
   slug: 'whatsapp',
   title: 'WhatsApp',
@@ -50,7 +58,7 @@ export default connector({
     kind: 'api_key',
     services: {
       api_key: { title: 'Access token', fields, put: bearer('access_token') },
-      embedded_signup: { title: 'Meta sign-up', fields, put: bearer('access_token'), signUp: meta, signedUp: subscribe },
+      embedded_signup: { title: 'Meta sign-up', fields: brought, put: bearer('access_token'), signUp: meta, signedUp: subscribe },
     },
     check,
   },
