@@ -1,7 +1,8 @@
 /**
- * What the emulator leaves out of a query, after Google's description of StructuredQuery
- * (https://firebase.google.com/docs/firestore/reference/rest/v1/StructuredQuery): filters, order, startAt, limit, select. Values of types that
- * no test compares are not compared.
+ * What the emulator leaves out. Of a query, after Google's description of StructuredQuery
+ * (https://firebase.google.com/docs/firestore/reference/rest/v1/StructuredQuery): filters, order, startAt, limit, select. Of a write, after
+ * https://firebase.google.com/docs/firestore/reference/rest/v1/Write: without a mask the whole document is replaced, and a path of the mask
+ * without a value is removed. Values of types that no test compares are not compared.
  */
 // biome-ignore lint/suspicious/noExplicitAny: values of the protocol, of which each has one key
 export type Value = any
@@ -41,10 +42,15 @@ function compare(a: Value, b: Value): number {
   return x < y ? -1 : x > y ? 1 : 0
 }
 
-function at(doc: Doc, path: string): Value | undefined {
+const namesOf = (path: string): string[] =>
+  [...path.matchAll(/`((?:[^`\\]|\\.)+)`|([^.`]+)/g)].map(([, quoted, bare]) =>
+    quoted === undefined ? (bare as string) : quoted.replace(/\\(.)/g, '$1'),
+  )
+
+function at(doc: Pick<Doc, 'name' | 'fields'>, path: string): Value | undefined {
   if (path === '__name__') return { referenceValue: doc.name }
   let value: Value | undefined = { mapValue: { fields: doc.fields } }
-  for (const [, quoted, bare] of path.matchAll(/`((?:[^`\\]|\\.)+)`|([^.`]+)/g)) value = value?.mapValue?.fields?.[quoted ?? bare ?? '']
+  for (const name of namesOf(path)) value = value?.mapValue?.fields?.[name]
   return value
 }
 
@@ -98,4 +104,22 @@ export function answerQuery(query: Value, docs: readonly Doc[]): Doc[] {
     ...doc,
     fields: Object.fromEntries(Object.entries(doc.fields).filter(([name]) => selected.includes(name))),
   }))
+}
+
+/** The fields that a document has after an update. */
+export function masked(before: Record<string, Value>, fields: Record<string, Value>, paths: readonly string[]): Record<string, Value> {
+  const after = structuredClone(before)
+  for (const path of paths) {
+    const names = namesOf(path)
+    const last = names.pop() as string
+    let map = after
+    for (const name of names) {
+      map[name] = map[name]?.mapValue ? map[name] : { mapValue: { fields: {} } }
+      map = map[name].mapValue.fields
+    }
+    const value = at({ name: '', fields }, path)
+    if (value === undefined) delete map[last]
+    else map[last] = value
+  }
+  return after
 }

@@ -75,7 +75,7 @@ service cloud.firestore {
 }
 `
 
-export async function startGoogle(origin: () => string) {
+export async function startGoogle(origin: () => string, clock: () => number) {
   const calls: HttpCall[] = []
   const issued = new Map<string, Issued>()
   const troubles: Answer[] = []
@@ -110,7 +110,7 @@ export async function startGoogle(origin: () => string) {
       !verify('sha256', Buffer.from(`${head}.${claims}`), key, Buffer.from(signature, 'base64url'))
     )
       return refuse('invalid_grant', 'Invalid JWT Signature.')
-    const now = Date.now() / 1000
+    const now = clock() / 1000
     if (aud !== `${origin()}/token` || iat > now + SKEW_S || exp < now || exp - iat > LONGEST_S)
       return refuse('invalid_grant', 'Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.')
     if (sub !== undefined) return refuse('unauthorized_client', 'Client is unauthorized to retrieve access tokens using this method.', 401)

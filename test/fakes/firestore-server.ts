@@ -19,7 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { type Google, PROJECT, startGoogle } from './firestore-google.ts'
-import { answerQuery, type Doc, type Value } from './firestore-answers.ts'
+import { answerQuery, type Doc, masked, type Value } from './firestore-answers.ts'
 
 /** The emulator brings a gRPC of its own, whose objects no other one takes. */
 const itsGrpc = createRequire(createRequire(import.meta.url).resolve('@firestore-emulator/server'))('@grpc/grpc-js')
@@ -47,13 +47,14 @@ type Slow = { slow: true }
 // biome-ignore lint/suspicious/noExplicitAny: generated stubs have no types
 type Any = any
 
-export async function startFirestore() {
+export async function startFirestore(now: () => number = Date.now) {
   const calls: GrpcCall[] = []
   const troubles: (Trouble | Slow)[] = []
   const canned: Doc[] = []
   const sockets = new Set<Socket>()
   const arrivals: (() => void)[] = []
   let url = ''
+  let audience = ''
   let connections = 0
 
   const emulator = new FirestoreServer()
@@ -67,7 +68,7 @@ export async function startFirestore() {
     auth: { getUniverseDomain: async () => 'googleapis.com' },
   } as unknown as ConstructorParameters<typeof firestore.v1.FirestoreClient>[0])
   const behind: Any = await client.initialize()
-  const google: Google = await startGoogle(() => url)
+  const google: Google = await startGoogle(() => audience, now)
 
   const refusal = (code: number, details: string): Trouble => ({ code, details, headersFirst: true })
 
@@ -151,6 +152,15 @@ export async function startFirestore() {
     })
   }
 
+  /** An update as the emulator carries it out rightly: the document is emptied, and written as a whole. */
+  async function wholeWrites(database: string, write: Any): Promise<Any[]> {
+    if (!write.update || write.currentDocument?.exists === false) return [write]
+    const [{ found }] = await all('batchGetDocuments', { database, documents: [write.update.name] })
+    if (!found && write.currentDocument?.exists === true) return [write]
+    const fields = write.updateMask ? masked(found?.fields ?? {}, write.update.fields, write.updateMask.fieldPaths) : write.update.fields
+    return [{ delete: write.update.name, prepares: true }, { update: { name: write.update.name, fields } }]
+  }
+
   /** The ids below a document or the root, from what the emulator keeps. */
   function collectionIds(parent: string): string[] {
     const below = documents()
@@ -176,7 +186,13 @@ export async function startFirestore() {
 
   const service = behind.constructor.service as ServiceDefinition
   const implementation: UntypedServiceImplementation = {
-    commit: unary('commit', true, (request) => ask('commit', request)),
+    commit: unary('commit', true, async (request) => {
+      const writes: Any[] = []
+      for (const write of request.writes) writes.push(...(await wholeWrites(request.database, write)))
+      const answer = await ask('commit', { database: request.database, writes })
+      const results = answer.writeResults.filter((_: unknown, i: number) => !writes[i]?.prepares)
+      return { ...answer, writeResults: results }
+    }),
     listCollectionIds: unary('listCollectionIds', false, async ({ parent, pageSize, pageToken }) => {
       const ids = collectionIds(parent)
       const from = pageToken === '' ? 0 : Number(Buffer.from(pageToken, 'base64').toString())
@@ -223,10 +239,13 @@ export async function startFirestore() {
   await once(front, 'listening')
   const port = (front.address() as AddressInfo).port
   url = `http://127.0.0.1:${port}`
+  audience = url
 
   return {
     url,
     port,
+    /** Where gRPC alone is spoken. */
+    grpcPort: outerPort,
     calls,
     google,
     documents,
@@ -241,7 +260,12 @@ export async function startFirestore() {
       const whole = `projects/${project}/databases/${database}`
       await ask('commit', { database: whole, writes: [{ update: { name: `${whole}/documents/${path}`, fields } }] })
     },
+    /** Where tokens are said to be asked for, instead of `url`. */
+    pretend(origin: string) {
+      audience = origin
+    },
     reset() {
+      audience = url
       calls.length = 0
       troubles.length = 0
       google.calls.length = 0

@@ -1,6 +1,6 @@
 /** A query of one collection, and where its next page begins. */
-import { createHash } from 'node:crypto'
 import { Fault } from '../../base/errors.ts'
+import { cursorFor, placeOf } from './firestore-cursor.ts'
 import type { Target } from './firestore-key.ts'
 import { collectionName, documentName, fieldNames, fieldPath, NAME_FIELD, queryField } from './firestore-paths.ts'
 import { decodeValue, encodeValue, type Fields, type Value } from './firestore-values.ts'
@@ -10,8 +10,6 @@ import type { FirestoreQuery } from './session.ts'
 export const MAX_IN = 30
 /** https://firebase.google.com/docs/firestore/quotas: filters, sort orders and the document's path, together. */
 export const MAX_FILTERS = 100
-/** Longest cursor: values of indexed fields are 1500 bytes at most, and JSON and base64 make them longer. */
-const MAX_CURSOR = 65_536
 
 /** What a filter may say. IS_NULL and its like are what EQUAL and NOT_EQUAL become for null and NaN. */
 const OPS = new Set([
@@ -50,14 +48,11 @@ export function planQuery(target: Target, query: FirestoreQuery): Planned {
   if (query.filters.length > MAX_FILTERS) throw bad(`a query takes at most ${MAX_FILTERS} filters`)
   const filters = query.filters.map((filter) => planFilter(own, filter))
   const orders = planOrder(query)
-  const mark = createHash('sha256')
-    .update(JSON.stringify([id, parent, filters, orders]))
-    .digest('base64url')
-    .slice(0, 12)
+  const question = [parent, id, filters, orders]
   if (query.cursor !== undefined && query.start_after !== undefined) throw bad('a query takes start_after or cursor, not both')
   if (query.start_after && query.start_after.length > query.order_by.length)
     throw bad('start_after has more values than order_by has fields', 'Name the fields in order_by, and give one value for each.')
-  const after = query.cursor === undefined ? query.start_after : readCursor(query.cursor, mark, orders.length)
+  const after = query.cursor === undefined ? query.start_after : (placeOf(target, question, query.cursor) as unknown[])
   const startAt = after && {
     values: after.map((value, i) => planValue(own, (orders[i] as Order).field.fieldPath, value)),
     before: false,
@@ -78,7 +73,7 @@ export function planQuery(target: Target, query: FirestoreQuery): Planned {
       const values = orders.map(({ field: { fieldPath: path } }) =>
         decodeValue(target, path === NAME_FIELD ? { referenceValue: name } : at(fields, fieldNames(path))),
       )
-      return Buffer.from(JSON.stringify([mark, values])).toString('base64url')
+      return cursorFor(target, question, values)
     },
   }
 }
@@ -122,16 +117,6 @@ function planOrder({ order_by, filters }: FirestoreQuery): Order[] {
   for (const path of [...implied, NAME_FIELD])
     if (!orders.some(({ field }) => field.fieldPath === path)) orders.push({ field: { fieldPath: path }, direction })
   return orders
-}
-
-function readCursor(cursor: string, mark: string, length: number): unknown[] {
-  try {
-    const [of, values] = JSON.parse(Buffer.from(cursor.slice(0, MAX_CURSOR), 'base64url').toString()) as [unknown, unknown]
-    if (of === mark && Array.isArray(values) && values.length === length) return values
-  } catch {
-    // Not one of ours, which is said below.
-  }
-  throw bad('the cursor does not belong to this query', 'Repeat the query with nothing changed but the cursor, or begin anew without one.')
 }
 
 function at(fields: Fields, names: readonly string[]): Value {

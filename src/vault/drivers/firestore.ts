@@ -7,6 +7,7 @@ import { Fault } from '../../base/errors.ts'
 import { createScrubber } from '../scrub.ts'
 import { MAX_RESULT_BYTES, MAX_TIMEOUT_MS } from './caps.ts'
 import type { Driver, DriverDeps, Use } from './driver.ts'
+import { cursorFor, placeOf } from './firestore-cursor.ts'
 import { firestoreFault, stopped } from './firestore-errors.ts'
 import { endpointsOf, type Target, targetOf } from './firestore-key.ts'
 import { type Call, createLines, type Line, UNAVAILABLE } from './firestore-line.ts'
@@ -98,10 +99,9 @@ export function createFirestore(deps: DriverDeps): Driver<FirestoreSession> & { 
       async get(paths) {
         if (paths.length > MAX_DOCUMENTS) throw new Fault('INVALID_INPUT', `one call reads at most ${MAX_DOCUMENTS} documents`)
         const names = [...new Set(paths.map((path) => documentName(target, path)))]
-        const found = new Map<string, FirestoreDocument | 'missing'>()
-        await data(false, [], routed, async (line, call) => {
+        return data(false, [], routed, async (line, call) => {
+          const found = new Map<string, FirestoreDocument | 'missing'>()
           const room = createRoom()
-          found.clear()
           await line.stream('batchGetDocuments', { database, documents: names }, call, (message) => {
             const { found: stored, missing } = message as { found?: Stored | null; missing?: string }
             if (missing) found.set(missing, 'missing')
@@ -111,15 +111,12 @@ export function createFirestore(deps: DriverDeps): Driver<FirestoreSession> & { 
             found.set(stored.name, document)
             return true
           })
+          const pathsOf = (state: 'missing' | undefined) =>
+            names.filter((name) => found.get(name) === state).map((name) => pathOf(target, name) as string)
+          const documents = names.map((name) => found.get(name)).filter((it) => it !== undefined && it !== 'missing')
+          const left_out = pathsOf(undefined)
+          return { documents, missing: pathsOf('missing'), left_out, truncated: left_out.length > 0 }
         })
-        const short = names.map((name) => ({ path: pathOf(target, name) as string, found: found.get(name) }))
-        const left_out = short.filter((it) => it.found === undefined).map((it) => it.path)
-        return {
-          documents: short.map((it) => it.found).filter((it) => it !== undefined && it !== 'missing'),
-          missing: short.filter((it) => it.found === 'missing').map((it) => it.path),
-          left_out,
-          truncated: left_out.length > 0,
-        }
       },
 
       async query(query) {
@@ -155,10 +152,11 @@ export function createFirestore(deps: DriverDeps): Driver<FirestoreSession> & { 
 
       async collections(document, { limit, cursor }) {
         const parent = document === null ? rootName(target) : documentName(target, document)
-        const request = { parent, pageSize: limit, pageToken: cursor ?? '' }
+        const pageToken = cursor === undefined ? '' : placeOf(target, parent, cursor)
+        const request = { parent, pageSize: limit, pageToken }
         const answer = await data(false, [], ['parent', parent], (line, call) => line.unary('listCollectionIds', request, call))
         const { collectionIds, nextPageToken } = answer as { collectionIds: string[]; nextPageToken: string }
-        return { collections: collectionIds, next_cursor: nextPageToken || null }
+        return { collections: collectionIds, next_cursor: nextPageToken ? cursorFor(target, parent, nextPageToken) : null }
       },
 
       async add(collection, documents, key) {
