@@ -32,7 +32,7 @@ const TEST_LINES = 600
 const GUARDED: Record<string, RegExp> = {
   undici: /^base\/(egress|exchange)\.ts$/,
   'node:net': /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|postgres-connect)|listener)\.ts$/,
-  'node:tls': /^vault\/drivers\/postgres-connect\.ts$/,
+  'node:tls': /^vault\/drivers\/(postgres-connect|firestore-line)\.ts$/,
   'node:http': /^listener\.ts$/,
   'node:https': /^$/,
   'node:dns': /^$/,

@@ -3,6 +3,7 @@
  * channel has no name to resolve; TLS verifies the name all the same. Proxies, service accounts and certificates of this machine are not
  * asked. The client's own stub is called, so that nothing is repeated behind our back and every call can be cancelled.
  */
+import { createSecureContext } from 'node:tls'
 import firestore from '@google-cloud/firestore'
 import { type CallOptions, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import type { DriverDeps } from './driver.ts'
@@ -84,7 +85,8 @@ export function createLines(deps: Pick<DriverDeps, 'address' | 'now'>) {
     const client = new firestore.v1.FirestoreClient({
       servicePath: family === 6 ? `[${address}]` : address,
       port: to.port,
-      sslCreds: to.tls ? credentials.createSsl() : credentials.createInsecure(),
+      // A context of its own: gRPC's usual one takes authorities and ciphers from the environment.
+      sslCreds: to.tls ? credentials.createFromSecureContext(createSecureContext()) : credentials.createInsecure(),
       // Said here, so that neither the environment nor a metadata server is asked.
       universeDomain: 'googleapis.com',
       auth: NOBODY,
