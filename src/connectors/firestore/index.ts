@@ -53,7 +53,7 @@ export default connector({
     request_timeout_sec: z.int().min(1).max(600).default(30).describe('Seconds until a call is cancelled at the server.'),
     api_base: z
       .url({ protocol: /^https?$/ })
-      .refine((text) => new URL(text).origin === text.replace(/\/$/, ''), 'is an address without user, path or query')
+      .refine((text) => URL.parse(text)?.origin === text.replace(/\/$/, ''), 'is an address without user, path or query')
       .optional()
       .describe('A test endpoint that answers as Firestore, as the rules API and (at /token) as the token endpoint. Left out: Google.'),
   }),

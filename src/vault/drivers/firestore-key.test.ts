@@ -9,7 +9,7 @@ import { startFirestore, type TestFirestore } from '../../../test/fakes/firestor
 import type { Fault } from '../../base/errors.ts'
 import { createDial } from '../dial.ts'
 import { createFirestore } from './firestore.ts'
-import { endpointsOf } from './firestore-key.ts'
+import { whereTo } from './firestore-key.ts'
 import { wirings } from './wires.ts'
 
 const read = (file: string, entered: Record<string, unknown> = {}) =>
@@ -78,12 +78,12 @@ describe('the key file', () => {
 
 describe('a test endpoint', () => {
   it('takes the place of all three hosts, and nothing that is signed for it is good elsewhere', () => {
-    expect(endpointsOf('http://[::1]:8080/')).toEqual({
+    expect(whereTo('http://[::1]:8080/')).toEqual({
       data: { host: '::1', port: 8080, tls: false },
       rules: 'http://[::1]:8080',
       token: 'http://[::1]:8080/token',
     })
-    expect(endpointsOf('https://firestore.test').data).toEqual({ host: 'firestore.test', port: 443, tls: true })
+    expect(whereTo('https://firestore.test').data).toEqual({ host: 'firestore.test', port: 443, tls: true })
   })
 })
 

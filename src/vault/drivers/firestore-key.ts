@@ -63,7 +63,7 @@ function readKeyFile(text: string): KeyFile {
   return { client_email: key.client_email, project_id: key.project_id }
 }
 
-export interface Endpoints {
+export interface WhereTo {
   data: { host: string; port: number; tls: boolean }
   /** `https://host`, no slash at its end. */
   rules: string
@@ -71,7 +71,7 @@ export interface Endpoints {
   token: string
 }
 
-export function endpointsOf(apiBase: unknown): Endpoints {
+export function whereTo(apiBase: unknown): WhereTo {
   if (typeof apiBase !== 'string')
     return { data: { host: DATA_HOST, port: 443, tls: true }, rules: `https://${RULES_HOST}`, token: TOKEN_URI }
   const url = new URL(apiBase)

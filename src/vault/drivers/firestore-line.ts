@@ -8,7 +8,7 @@ import firestore from '@google-cloud/firestore'
 import { type CallOptions, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import type { DriverDeps } from './driver.ts'
 import { stopped } from './firestore-errors.ts'
-import type { Endpoints } from './firestore-key.ts'
+import type { WhereTo } from './firestore-key.ts'
 
 /** Names are resolved and judged anew this often: Google's addresses move. */
 const LINE_MS = 300_000
@@ -61,7 +61,7 @@ interface Entry {
 export function createLines(deps: Pick<DriverDeps, 'address' | 'now'>) {
   const entries = new Map<string, Entry>()
 
-  function entryOf(owner: string, version: number, to: Endpoints['data']): Entry {
+  function entryOf(owner: string, version: number, to: WhereTo['data']): Entry {
     const key = JSON.stringify([owner, version, to])
     let entry = entries.get(key)
     if (entry && deps.now() - entry.openedAt > LINE_MS) {
@@ -80,7 +80,7 @@ export function createLines(deps: Pick<DriverDeps, 'address' | 'now'>) {
     return entry
   }
 
-  async function open(to: Endpoints['data']): Promise<{ line: Line; close: () => void }> {
+  async function open(to: WhereTo['data']): Promise<{ line: Line; close: () => void }> {
     const { address, family } = await deps.address(to.host, to.port)
     const client = new firestore.v1.FirestoreClient({
       servicePath: family === 6 ? `[${address}]` : address,
@@ -149,7 +149,7 @@ export function createLines(deps: Pick<DriverDeps, 'address' | 'now'>) {
   }
 
   return {
-    async use<T>(owner: string, version: number, to: Endpoints['data'], signal: AbortSignal, work: (line: Line) => Promise<T>): Promise<T> {
+    async use<T>(owner: string, version: number, to: WhereTo['data'], signal: AbortSignal, work: (line: Line) => Promise<T>): Promise<T> {
       const entry = entryOf(owner, version, to)
       await turn(entry, signal)
       try {

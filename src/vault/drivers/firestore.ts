@@ -9,7 +9,7 @@ import { MAX_RESULT_BYTES, MAX_TIMEOUT_MS } from './caps.ts'
 import type { Driver, DriverDeps, Use } from './driver.ts'
 import { cursorFor, placeOf } from './firestore-cursor.ts'
 import { firestoreFault, stopped } from './firestore-errors.ts'
-import { endpointsOf, type Target, targetOf } from './firestore-key.ts'
+import { whereTo, type Target, targetOf } from './firestore-key.ts'
 import { type Call, createLines, type Line, UNAVAILABLE } from './firestore-line.ts'
 import { collectionName, databaseName, documentName, fieldNames, fieldPath, pathOf, rootName } from './firestore-paths.ts'
 import { leavesOf, planQuery } from './firestore-query.ts'
@@ -46,7 +46,7 @@ export function createFirestore(deps: DriverDeps): Driver<FirestoreSession> & { 
 
   function session({ owner, version, credential, config, signal: caller }: Use): FirestoreSession {
     const target = targetOf(credential)
-    const to = endpointsOf(config.api_base)
+    const to = whereTo(config.api_base)
     const seconds = typeof config.request_timeout_sec === 'number' ? config.request_timeout_sec : DEFAULT_TIMEOUT_MS / 1000
     const timeoutMs = Math.max(1, Math.min(seconds * 1000, MAX_TIMEOUT_MS))
     const database = databaseName(target)
