@@ -50,7 +50,7 @@ const fault = (made: Promise<unknown>): Promise<Fault> =>
   )
 const query = (more: Partial<FirestoreQuery> = {}) => session.query({ collection: 'cities', filters: [], order_by: [], limit: 50, ...more })
 const ids = async (more: Partial<FirestoreQuery> = {}) => (await query(more)).documents.map((it) => it.path.replace('cities/', ''))
-const target: Target = { keyFile: '', account: '', project: PROJECT, database: '(default)' }
+const target: Target = { keyFile: '', privateKey: '', account: '', project: PROJECT, database: '(default)' }
 
 describe('values', () => {
   const plain: unknown[] = [

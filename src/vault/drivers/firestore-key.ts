@@ -15,6 +15,8 @@ export const DATABASE_ID = /^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$/
 export interface Target {
   /** The whole key file. */
   keyFile: string
+  /** What of it is a secret by itself. */
+  privateKey: string
   /** The service account's name: an e-mail address. */
   account: string
   project: string
@@ -32,11 +34,12 @@ export function targetOf({ secret, entered }: Credential): Target {
   if (!PROJECT_ID.test(project)) return fail('CREDENTIAL_MALFORMED', 'the project id is not one that Google gives out')
   if (typeof database !== 'string' || !DATABASE_ID.test(database))
     return fail('CREDENTIAL_MALFORMED', 'the database id is neither (default) nor 4 to 63 small letters, digits and hyphens')
-  return { keyFile, account: key.client_email, project, database }
+  return { keyFile, privateKey: key.private_key, account: key.client_email, project, database }
 }
 
 interface KeyFile {
   client_email: string
+  private_key: string
   project_id?: unknown
 }
 
@@ -60,7 +63,7 @@ function readKeyFile(text: string): KeyFile {
     return bad(`service_account_json must have the token_uri ${TOKEN_URI}`, 'A key is signed for no other endpoint. Create a new key.')
   if (key.universe_domain !== undefined && key.universe_domain !== 'googleapis.com')
     return bad('service_account_json is for another cloud than googleapis.com')
-  return { client_email: key.client_email, project_id: key.project_id }
+  return { client_email: key.client_email, private_key: key.private_key, project_id: key.project_id }
 }
 
 export interface WhereTo {

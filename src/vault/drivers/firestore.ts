@@ -52,6 +52,7 @@ export function createFirestore(deps: DriverDeps): Driver<FirestoreSession> & { 
     const database = databaseName(target)
     const routed: [string, string] = ['database', database]
 
+    const scrubOf = (token: string) => createScrubber([token, target.keyFile, target.privateKey]).text
     /** One call with a token: its end as a Fault, and another try where nothing can have been done. */
     async function withToken<T>(
       kind: { scope: string; write: boolean; values: readonly unknown[] },
@@ -62,11 +63,10 @@ export function createFirestore(deps: DriverDeps): Driver<FirestoreSession> & { 
       const signal = AbortSignal.any([caller, AbortSignal.timeout(timeoutMs)])
       for (let tries = 1; ; tries++) {
         const token = await tokens.get(ask, signal)
-        const scrub = createScrubber([token])
         try {
-          return scrub.json(await work(token, signal, deadline))
+          return createScrubber([token]).json(await work(token, signal, deadline))
         } catch (error) {
-          const fault = firestoreFault(error, { write: kind.write, values: kind.values, secrets: [token] })
+          const fault = firestoreFault(error, { write: kind.write, values: kind.values, scrub: scrubOf(token) })
           const refused = fault.code === 'CREDENTIAL_REJECTED'
           if (refused) tokens.forget(ask, token)
           const cut = !kind.write && (error as { code?: unknown }).code === UNAVAILABLE
@@ -82,7 +82,7 @@ export function createFirestore(deps: DriverDeps): Driver<FirestoreSession> & { 
       )
     const rules = <T>(values: readonly unknown[], work: (send: ReturnType<typeof createSender>) => Promise<T>) =>
       withToken({ scope: RULES_SCOPE, write: false, values }, (token, signal) =>
-        work(createSender(deps, { base: to.rules, token, timeoutMs, signal, at: { write: false, values, secrets: [token] } })),
+        work(createSender(deps, { base: to.rules, token, timeoutMs, signal, at: { write: false, values, scrub: scrubOf(token) } })),
       )
     const commit = async (writes: object[], values: readonly unknown[]): Promise<Written> => {
       if (Buffer.byteLength(JSON.stringify(values)) > MAX_WRITE_BYTES)
