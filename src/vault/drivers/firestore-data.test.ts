@@ -275,6 +275,10 @@ describe('writes', () => {
     expect(again.documents.map((it) => it.path)).toEqual(first.documents.map((it) => it.path))
     expect(first.documents[0]?.path).toMatch(/^added\/[A-Za-z0-9]{20}$/)
     expect((await session.query({ collection: 'added', filters: [], order_by: [], limit: 50 })).documents).toHaveLength(4)
+    // Nor does it undo what somebody has changed since.
+    await session.update(first.documents[0]?.path as string, { n: 99 }, { way: 'update' })
+    await session.add('added', documents, 'run_1/step_1')
+    expect((await session.get([first.documents[0]?.path as string])).documents[0]?.fields).toEqual({ n: 99 })
     await session.add('added', documents, 'run_2/step_1')
     expect((await session.query({ collection: 'added', filters: [], order_by: [], limit: 50 })).documents).toHaveLength(7)
   })

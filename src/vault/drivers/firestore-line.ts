@@ -88,7 +88,6 @@ export function createLines(deps: Pick<DriverDeps, 'address' | 'now'>) {
       // A context of its own: gRPC's usual one takes authorities and ciphers from the environment.
       sslCreds: to.tls ? credentials.createFromSecureContext(createSecureContext()) : credentials.createInsecure(),
       // Said here, so that neither the environment nor a metadata server is asked.
-      universeDomain: 'googleapis.com',
       auth: NOBODY,
       cert: 'none',
       key: 'none',

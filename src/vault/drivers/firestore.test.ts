@@ -343,11 +343,13 @@ describe('cancelling', () => {
     const waiting = session({ by }).check()
     gone.abort()
     expect((await tired).code).toBe('STEP_TIMED_OUT')
-    expect(server.calls).toHaveLength(20)
+    // Another connection's way there and back is time enough for a call that does not wait.
+    await session({ by, owner: 'con_other' }).check()
+    expect(server.calls).toHaveLength(21)
     stop.abort()
     await Promise.all(slow)
     await waiting
-    expect(server.calls).toHaveLength(21)
+    expect(server.calls).toHaveLength(22)
   })
 })
 
