@@ -120,6 +120,7 @@ const refused: Attempt[] = [
   ['an operator of another kind', where('size', 'OPERATOR_UNSPECIFIED', 1)],
   ['an operator by its number', where('size', 5 as unknown as string, 1)],
   ['an operator of objects', where('size', 'constructor', 1)],
+  ['no value', where('size', 'EQUAL', undefined)],
   ['a reserved field', where('__key__', 'EQUAL', 1)],
   ['a field path with code in it', where('size`); delete(`', 'EQUAL', 1)],
   ['a field path that does not end', where('a.', 'EQUAL', 1)],

@@ -31,7 +31,7 @@ type Unary = (
   options: CallOptions,
   done: (error: ServiceError | null, answer: unknown) => void,
 ) => Cancellable
-type Stub = Readonly<Record<string, unknown>>
+type Stub = Readonly<Record<string, unknown>> & { close(): void }
 
 export interface Call {
   token: string
@@ -102,7 +102,7 @@ export function createLines(deps: Pick<DriverDeps, 'address' | 'now'>) {
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     } as unknown as ConstructorParameters<typeof firestore.v1.FirestoreClient>[0])
     const stub = (await client.initialize()) as Stub
-    return { line: lineOf(stub), close: () => void client.close() }
+    return { line: lineOf(stub), close: () => stub.close() }
   }
 
   function leave(key: string, entry: Entry): void {
@@ -154,8 +154,9 @@ export function createLines(deps: Pick<DriverDeps, 'address' | 'now'>) {
       try {
         return await work((await entry.line).line)
       } catch (error) {
-        // The next call finds another line, at an address judged anew.
-        if ((error as { code?: unknown }).code === UNAVAILABLE) leave(JSON.stringify([owner, version, to]), entry)
+        // A line that was cut, or on which nothing came back: the next call finds another one, at an address judged anew.
+        if ([UNAVAILABLE, DEADLINE_EXCEEDED].includes((error as { code?: unknown }).code as number))
+          leave(JSON.stringify([owner, version, to]), entry)
         throw error
       } finally {
         done(entry)
@@ -167,8 +168,9 @@ export function createLines(deps: Pick<DriverDeps, 'address' | 'now'>) {
   }
 }
 
-/** gRPC's number of it. */
+/** gRPC's numbers of them. */
 export const UNAVAILABLE = 14
+const DEADLINE_EXCEEDED = 4
 
 /** The client wants somebody who authenticates. Tokens travel with each call instead, and nobody stands here. */
 const NOBODY = { getUniverseDomain: async () => 'googleapis.com' }

@@ -32,6 +32,7 @@ export const encodeFields = (target: Target, fields: Readonly<Record<string, unk
 
 export function encodeValue(target: Target, value: unknown, depth = 0): Value {
   if (depth > MAX_DEPTH) throw bad(`maps and arrays may lie at most ${MAX_DEPTH} deep`)
+  if (value === undefined) throw bad('a value is missing', 'Nothing is written as null.')
   if (value === null) return { nullValue: 'NULL_VALUE' }
   if (typeof value === 'boolean') return { booleanValue: value }
   if (typeof value === 'number') return encodeNumber(value)

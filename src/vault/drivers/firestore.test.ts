@@ -315,12 +315,16 @@ describe('cancelling', () => {
     await session().check()
   })
 
-  it('[db.cancel-reaches-server] so does one whose time is up', async () => {
-    await session().check()
+  it('[db.cancel-reaches-server] so does one whose time is up, and the line is not used again: it may be dead', async () => {
+    const by = driverOf()
+    await session({ by }).check()
+    expect(asked).toHaveLength(1)
     server.next({ slow: true })
-    const found = await fault(session({ config: { request_timeout_sec: 0.3 } }).remove(['c/d']))
+    const found = await fault(session({ by, config: { request_timeout_sec: 0.3 } }).remove(['c/d']))
     expect(found).toMatchObject({ code: 'STEP_TIMED_OUT', maybeDone: true })
     await until(() => server.calls.at(-1)?.cancelled)
+    await session({ by }).check()
+    expect(asked).toHaveLength(2)
   })
 
   it('before anything was sent, nothing was done', async () => {
