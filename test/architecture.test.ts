@@ -32,7 +32,7 @@ const TEST_LINES = 600
 const GUARDED: Record<string, RegExp> = {
   undici: /^base\/(egress|exchange)\.ts$/,
   'node:net': /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|postgres-connect)|listener)\.ts$/,
-  'node:tls': /^vault\/drivers\/postgres-connect\.ts$/,
+  'node:tls': /^vault\/drivers\/(postgres-connect|firestore-line)\.ts$/,
   'node:http': /^listener\.ts$/,
   'node:https': /^$/,
   'node:dns': /^$/,
@@ -45,6 +45,7 @@ const GUARDED: Record<string, RegExp> = {
   redis: /^vault\/drivers\/redis[\w-]*\.ts$/,
   'neo4j-driver': /^vault\/drivers\/neo4j[\w-]*\.ts$/,
   '@google-cloud/firestore': /^vault\/drivers\/firestore[\w-]*\.ts$/,
+  '@grpc/grpc-js': /^vault\/drivers\/firestore[\w-]*\.ts$/,
   kysely: /^(base\/db|[\w-]+\/([a-z]+-)?rows)\.ts$/,
   '@modelcontextprotocol/server': /^faces\/([\w]+-)?mcp(-gate)?\.ts$/,
   '@dbos-inc/dbos-sdk': /^runs\/engine\.ts$/,

@@ -63,6 +63,9 @@ export const PROMISES = {
   'db.tls-verified': 'Certificates are verified unless sslmode says otherwise.',
   'db.superuser-refused': 'A powerful database role runs nothing until somebody accepts that.',
   'db.drain': "A replaced credential's statements end, then its sessions close.",
+  'db.firestore-own-identity':
+    "Firestore is reached at judged addresses with the connection's own key: no proxy, no identity of the machine.",
+  'db.firestore-stays-inside': 'Nothing that a Firestore tool is given leads out of its database or collection, and no read tool writes.',
   'sqlite.confined': 'No file outside the root is reachable.',
   'sqlite.read-only-holds': 'No read changes a SQLite database or reaches another file.',
   'sqlite.write-needs-config': 'A profile writes to SQLite only with allow_write.',

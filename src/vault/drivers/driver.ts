@@ -29,6 +29,8 @@ export interface Driver<S extends object> {
 export interface DriverDeps {
   /** The only way to an address: judged by the egress guard. A driver opens sockets to nothing else, whatever a server tells it. */
   address: Egress['address']
+  /** HTTP through the same guard, for a database that has an API beside its wire. */
+  fetch: Egress['fetch']
   now: () => number
 }
 

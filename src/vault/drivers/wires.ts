@@ -1,7 +1,10 @@
 /** Every database wire by its name: one entry each, and no other list. */
 import { fail } from '../../base/errors.ts'
+import { secretsInKeyFile } from '../assertion.ts'
+import { conceal, reveal } from '../secret.ts'
 import type { Wiring } from './driver.ts'
 import { describeDsn, parseDsn, secretPartsOf } from './dsn.ts'
+import { DATA_HOST, RULES_HOST, TOKEN_HOST, targetOf } from './firestore-key.ts'
 import type { Sessions } from './session.ts'
 
 export type RemoteWire = Exclude<keyof Sessions, 'sqlite'>
@@ -32,4 +35,18 @@ const postgres: Wiring<Sessions['postgres']> = {
   },
 }
 
-export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres }
+const firestore: Wiring<Sessions['firestore']> = {
+  read(credential) {
+    const { account, project, database } = targetOf(credential)
+    const hosts = [DATA_HOST, RULES_HOST, TOKEN_HOST].map((host) => ({ host, port: 443 }))
+    return { facts: { client_email: account, project_id: project, database }, hosts }
+  },
+  parts: ({ service_account_json: file }): Record<string, string[]> =>
+    file ? { service_account_json: secretsInKeyFile(conceal(file)).map(reveal) } : {},
+  async open(deps) {
+    const { createFirestore } = await import('./firestore.ts')
+    return createFirestore(deps)
+  },
+}
+
+export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, firestore }
