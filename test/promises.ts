@@ -133,6 +133,17 @@ export const PROMISES = {
 
   'connections.try': 'A credential is tried before it is saved, and nothing of it is kept.',
   'connections.used': 'A list of connections says how much uses each.',
+  'whatsapp.config': 'What the page of the sign-up needs is told, and what is missing for it.',
+  'whatsapp.signed-up': "A code of Meta's sign-up becomes a sealed token on the server, with what Meta says of it, and is tried at once.",
+  'whatsapp.scopes': 'A permission that was left out in the sign-up is known before a tool is called.',
+  'whatsapp.code-once': 'A code that Meta does not take leaves nothing behind.',
+  'whatsapp.app-refused': "A refused app is the operator's to mend, and costs nobody a code.",
+  'whatsapp.fits': 'A token is kept only for the account and the app that it was given to.',
+  'whatsapp.afterwards': 'What Meta wants done after a sign-up is done, or it is said that it was not.',
+  'whatsapp.again': 'Signing up again renews the same connection.',
+  'whatsapp.recipient': 'A limit on messages to one person holds for that person alone.',
+  'whatsapp.manual': 'A token that was made by hand is entered with its account and its number.',
+  'whatsapp.sealed': 'Neither codes nor tokens nor the app secret are anywhere in plain text.',
   'google.switch-off': 'Switching a service off takes the account out of the profiles of that service, and of no other.',
   'oauth.hurry': 'The page after a sign-in tells the page that opened it to look, and nothing else.',
 
@@ -146,6 +157,7 @@ export const PROMISES = {
   'connectors.path-stays': 'No argument leads to another resource.',
   'connectors.403-told-apart': 'Rate limit, missing permission and single sign-on are told apart.',
   'connectors.unknown-scopes': 'An absent scope list means "not told", not "none".',
+  'connectors.entered': 'A tool learns what was entered beside the secret, and nothing of the secret.',
   'connectors.pages': 'Lists walk to their end.',
   'connectors.walk':
     'Each key of the shelf is tried, stored, used, refused and mended in the real product, and an echo of it gives nothing away.',

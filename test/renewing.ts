@@ -248,6 +248,8 @@ export interface ProcessOptions {
   /** Stands between this process and the database. */
   db?: Db
   fetch?: Egress['fetch']
+  /** Beside Acme's. */
+  connectors?: readonly Connector[]
 }
 
 /** A database that can be away: nothing of it is reached, and what was being asked is not done. */
@@ -320,7 +322,7 @@ export async function stage(): Promise<Stage> {
       const connections = createConnections({
         db: mine,
         vault: vault.lending,
-        connectors: new Map([[acmeConnector.slug, acmeConnector]]),
+        connectors: new Map([acmeConnector, ...(options.connectors ?? [])].map((c) => [c.slug, c])),
         providers: new Map([['acme', acmeProvider(options.provider)]]),
         configuredApps: [],
         egress,

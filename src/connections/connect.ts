@@ -112,6 +112,12 @@ export function createConnect(deps: {
           return row ? { row, grant } : fail('NOT_FOUND', `there is no connection ${input.connection_id}`)
         })
       : null
+    const named = input.slug ?? before?.grant?.app_slug
+    const page = named ? await deps.apps.find(scope.workspace, named) : null
+    if (page?.provider.signUp)
+      fail('INVALID_INPUT', `${page.title} is connected, and connected again, on a page of its own`, {
+        hint: `GET /v1/connections/${page.provider.slug}/config has what the page needs.`,
+      })
     if (before && before.grant?.kind !== 'authorization_code')
       fail('INVALID_INPUT', `${before.row.name} was not connected by signing in: give it a new credential`, {
         hint: 'PATCH /v1/connections/{id} with credentials.',

@@ -144,7 +144,7 @@ export function createDoctor(deps: {
         ),
       )
     else out.push(finding('client', 'ok', `client ${client.id}${client.secrets.length > 1 ? ', with two live secrets' : ''}`))
-    out.push(finding('redirect_uri', 'ok', `to be registered at the provider, exactly: ${deps.redirectUri()}`))
+    if (!provider.signUp) out.push(finding('redirect_uri', 'ok', `to be registered at the provider, exactly: ${deps.redirectUri()}`))
     const seen = await look(server.token)
     if (typeof seen === 'string')
       out.push(
@@ -170,7 +170,7 @@ export function createDoctor(deps: {
         ),
       )
     const lived = await deps.db.everyTenant('what an OAuth app has brought', (tx) => grants.evidence(tx, app.clientKey))
-    out.push(refreshable(app, lived))
+    if (!provider.signUp) out.push(refreshable(app, lived))
     if (provider.grantLifetimeS !== null)
       out.push(
         finding(

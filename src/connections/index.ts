@@ -14,6 +14,7 @@ import { createOAuthConnections, type OAuthDeps } from './oauth.ts'
 import { createPace } from './pace.ts'
 import { type ConnectionRow, type ListFilter, rows, STATUSES, type Status } from './rows.ts'
 import { type ConnectionFacts, REASONS, show } from './show.ts'
+import { createSignUp, withSignUps } from './sign-up.ts'
 import { createStore } from './store.ts'
 import { createTryOut } from './tryout.ts'
 import { createValidation, type Validation, waitFor } from './validate.ts'
@@ -83,7 +84,8 @@ export function createConnections(
   }
 
   const exchanges = exchangesOf(deps.connectors)
-  const oauth = createOAuthConnections({ ...deps, exchanges, must, event, forget, reload })
+  const known = withSignUps(providers, deps.connectors)
+  const oauth = createOAuthConnections({ ...deps, providers: known, exchanges, must, event, forget, reload })
   const store = createStore({
     db,
     vault,
@@ -132,6 +134,11 @@ export function createConnections(
     return lent
   }
 
+  const { apps, renewNow, tell } = oauth
+  const validation = createValidation({ must, connectors: deps.connectors, providers, lend, renewNow, event, forget, db, now })
+  const { validate } = validation
+  const signUp = createSignUp({ db, vault, connectors: deps.connectors, apps, must, event, tell, lend, validate, forget, now })
+
   return {
     connectors: deps.connectors,
     providers,
@@ -139,6 +146,7 @@ export function createConnections(
     /** A call was told to wait, in whatever way its vendor says so. */
     slowDown: pace.pause,
     oauth,
+    signUp,
     mark: rows.mark,
     create: store.create,
     change: store.change,
@@ -197,8 +205,7 @@ export function createConnections(
       )
     },
 
-    ...createValidation({ must, connectors: deps.connectors, providers, lend, renewNow: oauth.renewNow, event, forget, db, now }),
-
+    ...validation,
     /** A call came back with the credential refused: said once, and only about the version that was used. */
     async rejected(scope: Scope, id: string, version: number, reason: 'key_rejected' | 'undecryptable'): Promise<void> {
       await db.tx(scope, async (tx) => {

@@ -7,7 +7,7 @@ import type { ConnectionRow } from './rows.ts'
 import { REASONS } from './show.ts'
 
 /** What one call borrows. */
-export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'session' | 'base' | 'account'> {
+export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'session' | 'base' | 'account' | 'entered'> {
   connectionId: string | null
   /** The version that the last request went out with. */
   credentialVersion: number | null
@@ -89,7 +89,11 @@ const WHY: Partial<Record<ConnectionRow['status'], (row: ConnectionRow) => Fault
 
 /** What a person does about a connection in Reconnect. */
 export const wayBack = (row: Pick<ConnectionRow, 'id' | 'service'>): string =>
-  row.service === 'oauth' ? `POST /v1/connections/${row.id}/reconnect gives the link.` : 'Replace its credential, then try again.'
+  row.service === 'embedded_signup'
+    ? `Sign up once more, with connection_id ${row.id}.`
+    : row.service === 'oauth'
+      ? `POST /v1/connections/${row.id}/reconnect gives the link.`
+      : 'Replace its credential, then try again.'
 
 /** Throws when this connection cannot serve at all. */
 export function mustServe(row: ConnectionRow): void {
@@ -144,6 +148,7 @@ export function lendHttp(loan: Loan): Lent {
     clean: (output) => [...cleaners.values()].reduce((it, clean) => clean(it), output),
     base,
     account: row.account,
+    entered: row.public,
     ...NO_DB,
     fetch: async (pathOrUrl, init) => {
       const request = { url: /^https?:/i.test(pathOrUrl) ? pathOrUrl : base + pathOrUrl, init: { ...init, signal: init?.signal ?? signal } }
@@ -175,6 +180,7 @@ export function lendDatabase(loan: Loan): Lent {
     clean: (output) => output, // what a session gives back has been cleaned
     base: '',
     account: row.account,
+    entered: row.public,
     fetch: () => fail('TOOL_REFUSED', 'this connector speaks no HTTP'),
     db: session as ToolContext['db'],
     session: <W extends RemoteWire>(wire: W) =>
@@ -191,6 +197,7 @@ export function lendLocal(vault: Lending, scope: Scope, connector: Connector, co
     clean: (output) => output,
     base: '',
     account: null,
+    entered: {},
     fetch: () => fail('TOOL_REFUSED', 'this connector speaks no HTTP'),
     ...NO_DB,
     db: vault.localSession(scope, connector.auth.wire, config, signal),

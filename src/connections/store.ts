@@ -7,6 +7,7 @@ import type { Lending, Secret, Wire } from '../vault/index.ts'
 import { grants } from './grant-rows.ts'
 import { manualGrant } from './manual.ts'
 import { type ConnectionRow, rows } from './rows.ts'
+import { wayBack } from './lend.ts'
 import { type ConnectionFacts, show } from './show.ts'
 
 export interface NewConnection {
@@ -33,6 +34,9 @@ export interface Prepared {
   public: Record<string, unknown>
   wire: Wire | null
 }
+const isSignedUpFor = (connector: Connector | null, service: string): boolean =>
+  connector?.auth.kind === 'api_key' && connector.auth.services[service]?.signUp !== undefined
+
 /** What can be entered for a provider: a connector's key or connection string, or one of an OAuth provider's ways by hand. */
 type Kind = { connector: Connector; provider: null } | { connector: null; provider: OAuthProvider }
 
@@ -143,6 +147,10 @@ export function createStore(deps: {
     async create(scope: Scope, input: NewConnection): Promise<(tx: Tx) => Promise<ConnectionFacts>> {
       const kind = kindOf(input.provider)
       const prepared = await prepare(kind, input.service, input.credentials, false)
+      if (isSignedUpFor(kind.connector, prepared.service))
+        fail('INVALID_INPUT', `${prepared.service} of ${input.provider} is not entered but signed up for`, {
+          hint: `GET /v1/connections/${input.provider}/config has what the page needs.`,
+        })
       const id = newId('conn', now())
       const secrets = Object.keys(prepared.secret)
       const entered = { secrets, public: prepared.public, services: input.services ?? [], scopes: input.scopes ?? [] }
@@ -182,6 +190,10 @@ export function createStore(deps: {
           hint: `POST /v1/connections/${id}/reconnect gives the link.`,
         })
       const kind = kindOf(before.row.provider)
+      if (input.credentials && isSignedUpFor(kind.connector, before.row.service))
+        fail('INVALID_INPUT', `${before.row.name} was connected by signing up, and is connected again by signing up again`, {
+          hint: wayBack(before.row),
+        })
       const prepared = input.credentials ? await prepare(kind, before.row.service, input.credentials, true) : null
       const replaces = prepared !== null && (Object.keys(prepared.secret).length > 0 || Object.keys(prepared.public).length > 0)
       const stored = replaces ? (await db.tx(scope, (tx) => vault.facts(tx, id, before.row.credential_version))).map((f) => f.field) : []

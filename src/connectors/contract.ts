@@ -39,6 +39,8 @@ export interface ToolContext {
   key: string
   /** Whose account the connection is, where that is known. */
   account: { id: string; label: string } | null
+  /** What was entered beside the secret, by the names of the form's fields: an account's number, a subdomain. Never the secret. */
+  entered: Readonly<Record<string, unknown>>
   /** The profile's config, parsed by the connector's schema. */
   config: Record<string, unknown>
   /** Aborts when the caller goes away or the time is up. */
@@ -96,6 +98,10 @@ export interface Service {
     lifetimeS: number
     refusals: readonly RefusalRow[]
   }
+  /** The secret is not entered: a code is exchanged for it, with an OAuth app of this provider, which is called after the connector. */
+  signUp?: OAuthProvider
+  /** What the vendor wants done once after each sign-up. Answers what a person should know; its faults are told and undo nothing. */
+  signedUp?: (ctx: ToolContext) => Promise<string[]>
 }
 
 export type Auth =

@@ -58,6 +58,8 @@ describe('what makes a connector', () => {
     ['no field is secret', service({ fields: [{ ...key, secret: false }] })],
     ['no secret field', service({ put: bearer('token') })],
     ['no open field', service({ put: header({ field: 'header_name' }) })],
+    ['signed up for at "acne"', service({ signUp: { slug: 'acne', signUp: { inspection: 'x', target: 'y' } } })],
+    ['signed up for at "acme"', service({ signUp: { slug: 'acme' } })],
     ['has no tool', { tools: {} }],
     ['tool "Ping" is not snake_case', { tools: { Ping: ping } }],
     ['40 characters', { tools: { ping: { ...ping, about: 'Pings.' } } }],

@@ -70,7 +70,7 @@ export function faultsOf(folder: string, c: Connector): string[] {
   )
   for (const host of c.hosts) must(/^(?=.*\.)[a-z0-9.-]+[a-z](:\d{1,5})?$/.test(host), `"${host}" is not a host name`)
   must(c.rate === undefined || (c.rate.requests >= 1 && c.rate.perS > 0), 'its rate allows nothing')
-  wrong.push(...configFaults(c), ...authFaults(c.auth))
+  wrong.push(...configFaults(c), ...authFaults(c.slug, c.auth))
   must(Object.keys(c.tools).length > 0, 'it has no tool')
   for (const [name, tool] of Object.entries(c.tools)) wrong.push(...toolFaults(name, tool))
   return wrong
@@ -86,15 +86,18 @@ function configFaults({ auth, base, baseKey, config }: Connector): string[] {
   return base === null && key.safeParse(undefined).success ? [`without a base, config must demand "${baseKey}"`] : []
 }
 
-function authFaults(auth: Auth): string[] {
+function authFaults(slug: string, auth: Auth): string[] {
   if (typeof auth.check !== 'function') return ['auth has no check']
   if (auth.kind === 'none' || auth.kind === 'oauth') return []
   if (auth.kind === 'dsn') return fieldFaults(auth.fields)
   const services = Object.entries(auth.services)
   if (services.length === 0) return ['auth has no service']
   if (services.filter(([, s]) => s.exchange).length > 1) return ['more than one service is exchanged for a token']
-  return services.flatMap(([name, { fields, put, title, exchange }]) => [
+  return services.flatMap(([name, { fields, put, title, exchange, signUp }]) => [
     ...(filled(title) ? [] : [`service "${name}" has no title`]),
+    ...(signUp === undefined || (signUp.slug === slug && signUp.signUp !== undefined)
+      ? []
+      : [`service "${name}" is signed up for at "${signUp.slug}", which is not called after the connector or has no sign-up`]),
     ...fieldFaults(fields),
     ...(exchange ? exchangeFaults(name, fields, put) : putFaults(name, fields, put)),
   ])

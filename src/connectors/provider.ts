@@ -74,6 +74,12 @@ export interface OAuthProvider {
   /** Said when the answer has no refresh token: what to change. */
   noRefreshToken: string
   refusals: readonly RefusalRow[]
+  /**
+   * The vendor's own script gives the code to a page (Meta's embedded signup): no link of ours leads there, no address is registered, and
+   * nothing is renewed. `inspection`: where the app may ask what a token is, relative to the token endpoint. `target`: the field with the
+   * account that the token must have been given for.
+   */
+  signUp?: { inspection: string; target: string }
   /** Ways to connect by hand, by service name. */
   manual: Readonly<Record<string, WayByHand>>
 }

@@ -18,6 +18,7 @@ import { templates } from './templates.ts'
 import * as tools from './tools.ts'
 import * as vault from './vault.ts'
 import * as webhooks from './webhooks.ts'
+import * as whatsapp from './whatsapp.ts'
 import * as wiring from './wiring.ts'
 import * as workflows from './workflows.ts'
 import * as workspaces from './workspaces.ts'
@@ -94,6 +95,9 @@ const all = [
   google.complete,
   google.account,
   google.switchServices,
+  whatsapp.config,
+  whatsapp.complete,
+  whatsapp.manual,
   oauthApps.list,
   oauthApps.get,
   oauthApps.put,

@@ -7,7 +7,7 @@ import { json, time } from './shapes.ts'
 const slug = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,59}$/, 'lower-case letters, digits and hyphens')
-  .describe('google, linkedin, or a name of your own with provider "oauth2"')
+  .describe('google, linkedin, whatsapp, or a name of your own with provider "oauth2"')
 /** https everywhere; plain http only where the egress guard has it allow-listed, which is found out when it is used. */
 const endpoint = z.url({ protocol: /^https?$/ }).max(2000)
 const settings = {
@@ -80,7 +80,7 @@ export const put = operation({
   hideFrom: { mcp: 'it takes a credential, which a model must not hold' },
   input: z.strictObject({
     slug,
-    provider: z.string().max(60).optional().describe('google, linkedin or oauth2; the slug unless said'),
+    provider: z.string().max(60).optional().describe('google, linkedin, whatsapp or oauth2; the slug unless said'),
     client_id: z.string().trim().min(1).max(500),
     client_secret: secretField('the client secret; write-only').optional(),
     overlap_minutes: z.number().int().min(0).max(10_080).optional().describe('how long the secret before is tried too; 60 unless said'),

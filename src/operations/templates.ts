@@ -57,7 +57,8 @@ function ofConnector({ slug, title, about, docs, auth }: Connector): Template[] 
       },
     ]
   if (auth.kind !== 'api_key') return []
-  const services = Object.entries(auth.services).map(([name, s]) => ({
+  const entered = Object.entries(auth.services).filter(([, s]) => s.signUp === undefined)
+  const services = entered.map(([name, s]) => ({
     slug: name,
     title: s.title,
     fields: fieldsOf(s.fields),

@@ -104,6 +104,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
         session: lent.session,
         base: lent.base,
         account: lent.account,
+        entered: lent.entered,
         key: request.key,
         config: binding.config,
         signal,
@@ -128,7 +129,9 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
   async function learn(scope: Scope, lent: Lent | null, tool: Tool | null, fault: Fault): Promise<void> {
     const { connectionId: id, credentialVersion: version } = lent ?? {}
     if (!id || !version) return
-    if (fault.code === 'UPSTREAM_RATE_LIMITED' && fault.retryAfter) connections.slowDown(id, fault.retryAfter)
+    // A limit on what one recipient gets is none of the connection's.
+    if (fault.code === 'UPSTREAM_RATE_LIMITED' && fault.retryAfter && fault.details?.reason !== 'recipient')
+      connections.slowDown(id, fault.retryAfter)
     if (fault.code === 'CREDENTIAL_REJECTED') await connections.rejected(scope, id, version, 'key_rejected')
     if (fault.code === 'UNDECRYPTABLE') await connections.rejected(scope, id, version, 'undecryptable')
     // A right that the account itself lacks is no scope: asking for consent again would not help.

@@ -23,6 +23,7 @@ import { createSend } from './send.ts'
 import { signWebhook } from './sign.ts'
 import { createVerify } from './verify.ts'
 
+export type { Inspected } from './codes.ts'
 export type { Discovered } from './discover.ts'
 export type { Judgement, Refusal, RefusalRow } from './judge.ts'
 export { scopesIn } from './judge.ts'

@@ -44,6 +44,8 @@ describe('a refusal', () => {
     ['429 with an unknown word', refusal('too_many', 429), 'transient'],
     ['500 with an unknown word', refusal('oops', 500), 'transient maybe spent'],
     ['an unknown word', refusal('invalid_request'), 'unknown'],
+    ['an error that is nested, as Meta does', answer({ error: { code: 100, message: 'This code has been used.' } }, 400), 'unknown'],
+    ['its own trouble, nested', answer({ error: { code: 2, message: 'Service' } }, 500), 'transient maybe spent'],
     [
       'form-encoded, as some do',
       answer('error=invalid_grant', 200, { type: 'application/x-www-form-urlencoded' }),

@@ -94,7 +94,7 @@ export function judge(answer: TokenAnswer, rows: readonly RefusalRow[] = []): Ju
     retryAfterS: answer.retryAfterS,
     maybeSpent,
   })
-  const said = read(answer)
+  const said = flattened(read(answer))
   const error = typeof said?.error === 'string' ? said.error : null
   if (said !== null && error !== null) {
     const { error_description: told, error_subtype: subtype } = said
@@ -121,6 +121,14 @@ export function judge(answer: TokenAnswer, rows: readonly RefusalRow[] = []): Ju
   // Pages of proxies, redirects, servers in trouble: they condemn nothing.
   if (said === null || status >= 500 || status < 400) return passing(`http_${status}`, status >= 500)
   return { ok: false, why: 'unknown', code: `http_${status}` }
+}
+
+/** Meta nests its errors (Graph API, "Handle errors"): code, subcode and message take the places of the standard's three. */
+function flattened(said: Record<string, unknown> | null): Record<string, unknown> | null {
+  const error = said?.error as { code?: unknown; error_subcode?: unknown; message?: unknown } | string | null | undefined
+  if (typeof error !== 'object' || error === null || typeof error.code !== 'number') return said
+  const subcode = error.error_subcode === undefined ? {} : { error_subtype: String(error.error_subcode) }
+  return { error: String(error.code), ...subcode, error_description: error.message }
 }
 
 /** Error codes go to logs and events: short and plain, whatever was sent. */

@@ -6,6 +6,7 @@ import * as oauth from 'oauth4webapi'
 import type { Egress } from '../base/egress.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { assertion } from './assertion.ts'
+import { createCodes } from './codes.ts'
 import { type Judgement, judge, type RefusalRow, type TokenAnswer } from './judge.ts'
 import type { Link } from './oauth-link.ts'
 import type { Owned, Sealed } from './sealed.ts'
@@ -167,6 +168,7 @@ export function createOAuth(deps: {
   }
 
   return {
+    ...createCodes({ serverOf, options, withEach, obtained, secretText, egress }),
     /** Exchanges a code (RFC 6749 §4.1.3) and asks whose account it is. Faults: UPSTREAM_ERROR, STEP_TIMED_OUT, EGRESS_BLOCKED; nothing is stored. */
     async exchange(ask: {
       server: OAuthServer

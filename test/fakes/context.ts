@@ -25,7 +25,8 @@ export function toolContext(
 ): TestContext {
   const put = placeOf(c, made.service)
   const config = c.config.parse(made.config) as Record<string, unknown>
-  const usual = typeof c.base === 'function' ? c.base(made.credentials) : c.base
+  const entered = openPart(c, made.credentials, made.service)
+  const usual = typeof c.base === 'function' ? c.base(entered) : c.base
   const base = String(config[c.baseKey] ?? usual).replace(/\/$/, '')
   const signal = made.signal ?? new AbortController().signal
   const waits: number[] = []
@@ -50,7 +51,8 @@ export function toolContext(
   const session = () => {
     throw new Error('this connector has no database')
   }
-  return { fetch: send, db: NO_DB, session, base, key: 'run_1/step_1', account: made.account ?? null, config, signal, wait, waits }
+  const account = made.account ?? null
+  return { fetch: send, db: NO_DB, session, base, key: 'run_1/step_1', account, entered, config, signal, wait, waits }
 }
 
 /** A tool's context of a connector with a database wire, whose session is made by hand. */
@@ -62,10 +64,17 @@ export function databaseContext(session: object, config: Record<string, unknown>
     signal: new AbortController().signal,
     base: '',
     account: null,
+    entered: {},
     key: 'run_1/step_1',
     fetch: () => Promise.reject(new Error('no HTTP here')),
     wait: async () => undefined,
   }
+}
+
+/** What is entered and no secret, as the vault's intake parts it. */
+function openPart(c: Connector, credentials: Record<string, string>, service = 'api_key'): Record<string, string> {
+  const fields = c.auth.kind === 'api_key' ? (c.auth.services[service]?.fields ?? []) : []
+  return Object.fromEntries(Object.entries(credentials).filter(([name]) => fields.some((f) => f.name === name && !f.secret)))
 }
 
 /** The recipe of a key's service; an OAuth access token goes into the Authorization header, whatever it is for (RFC 6750). */
