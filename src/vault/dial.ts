@@ -21,7 +21,7 @@ const revealed = (fields: Readonly<Record<string, Secret>>) =>
   Object.fromEntries(Object.entries(fields).map(([name, secret]) => [name, reveal(secret)]))
 const isRemote = (wire: Wire): wire is RemoteWire => Object.hasOwn(wirings, wire)
 
-export function createDial(deps: { sealed: Pick<Sealed, 'read'>; egress: Pick<Egress, 'address'>; now: () => number; localRoot: string }) {
+export function createDial(deps: { sealed: Pick<Sealed, 'read'>; egress: Pick<Egress, 'address' | 'srv'>; now: () => number; localRoot: string }) {
   const opened = new Map<RemoteWire, Promise<Driver<object>>>()
   const sqlite = createSqlite()
 
@@ -29,7 +29,7 @@ export function createDial(deps: { sealed: Pick<Sealed, 'read'>; egress: Pick<Eg
   function driverOf(wire: RemoteWire): Promise<Driver<object>> {
     const known = opened.get(wire)
     if (known !== undefined) return known
-    const driver: Promise<Driver<object>> = wirings[wire].open({ address: deps.egress.address, now: deps.now })
+    const driver: Promise<Driver<object>> = wirings[wire].open({ address: deps.egress.address, srv: deps.egress.srv, now: deps.now })
     opened.set(wire, driver)
     driver.catch(() => opened.delete(wire))
     return driver

@@ -29,6 +29,8 @@ export interface Driver<S extends object> {
 export interface DriverDeps {
   /** The only way to an address: judged by the egress guard. A driver opens sockets to nothing else, whatever a server tells it. */
   address: Egress['address']
+  /** Where DNS says that a service is. Each of these hosts goes through `address` like any other. */
+  srv: Egress['srv']
   now: () => number
 }
 
