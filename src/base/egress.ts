@@ -165,7 +165,8 @@ export function createEgress(deps: EgressDeps): Egress {
     },
     async srv(service, written) {
       const name = canonicalHost(written)
-      if (!name || isIP(name) > 0 || !/^[a-z0-9-]{1,15}$/i.test(service)) throw new Fault('INVALID_INPUT', 'that is not a service and a name')
+      if (!name || isIP(name) > 0 || !/^[a-z0-9-]{1,15}$/i.test(service))
+        throw new Fault('INVALID_INPUT', 'that is not a service and a name')
       const none = (error: { code?: unknown }) => (NO_RECORD.has(error.code) ? [] : unresolved(name, error.code))
       const [hosts, texts] = await Promise.all([
         within(CONNECT_MS, records.srv(`_${service}._tcp.${name}`)).catch((error) => unresolved(name, error.code)),

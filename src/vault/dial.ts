@@ -21,7 +21,12 @@ const revealed = (fields: Readonly<Record<string, Secret>>) =>
   Object.fromEntries(Object.entries(fields).map(([name, secret]) => [name, reveal(secret)]))
 const isRemote = (wire: Wire): wire is RemoteWire => Object.hasOwn(wirings, wire)
 
-export function createDial(deps: { sealed: Pick<Sealed, 'read'>; egress: Pick<Egress, 'address' | 'srv'>; now: () => number; localRoot: string }) {
+export function createDial(deps: {
+  sealed: Pick<Sealed, 'read'>
+  egress: Pick<Egress, 'address' | 'srv'>
+  now: () => number
+  localRoot: string
+}) {
   const opened = new Map<RemoteWire, Promise<Driver<object>>>()
   const sqlite = createSqlite()
 

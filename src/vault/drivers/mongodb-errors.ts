@@ -33,7 +33,9 @@ const CODES: Record<number, FaultCode> = {
   50: 'STEP_TIMED_OUT', // MaxTimeMSExpired
 }
 /** Passing trouble of the server: away, stepping down, shutting down, busy. Another try makes sense. */
-const PASSING = new Set([1, 6, 7, 8, 24, 64, 89, 91, 133, 134, 189, 202, 262, 317, 358, 9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436])
+const PASSING = new Set([
+  1, 6, 7, 8, 24, 64, 89, 91, 133, 134, 189, 202, 262, 317, 358, 9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436,
+])
 
 export function mongoFault(error: unknown, at: Circumstances): Fault {
   const cause = within(error)

@@ -14,9 +14,11 @@ type Doc = Record<string, unknown>
 
 /** Stages that read. Not here: those that write ($out, $merge), and those that tell of the server instead of the data. */
 const STAGES = new Set(
-  ('$match $project $group $sort $limit $skip $unwind $addFields $set $unset $count $sortByCount $bucket $bucketAuto $facet $lookup ' +
+  (
+    '$match $project $group $sort $limit $skip $unwind $addFields $set $unset $count $sortByCount $bucket $bucketAuto $facet $lookup ' +
     '$graphLookup $unionWith $replaceRoot $replaceWith $sample $redact $geoNear $densify $fill $setWindowFields $search $searchMeta ' +
-    '$vectorSearch $rankFusion $scoreFusion $documents').split(' '),
+    '$vectorSearch $rankFusion $scoreFusion $documents'
+  ).split(' '),
 )
 const UPDATE_STAGES = new Set(['$addFields', '$set', '$project', '$unset', '$replaceRoot', '$replaceWith'])
 const UPDATE_OPERATORS = new Set(
@@ -34,14 +36,12 @@ const REFUSED: Record<string, string> = {
   mapreduce: 'runs JavaScript at the server',
 }
 /** Values of Extended JSON that carry nothing to run and nothing nested. */
-const LEAVES = new Set(
-  'ObjectId Binary Decimal128 Double Int32 Long Timestamp MinKey MaxKey BSONRegExp BSONSymbol UUID'.split(' '),
-)
+const LEAVES = new Set('ObjectId Binary Decimal128 Double Int32 Long Timestamp MinKey MaxKey BSONRegExp BSONSymbol UUID'.split(' '))
 
-const refuse = (what: string, hint?: string): never => {
-  throw new Fault('TOOL_REFUSED', what, hint === undefined ? {} : { hint })
+function refuse(what: string): never {
+  throw new Fault('TOOL_REFUSED', what)
 }
-const invalid = (what: string): never => {
+function invalid(what: string): never {
   throw new Fault('INVALID_INPUT', what)
 }
 
@@ -105,7 +105,7 @@ function judgeForeign(name: string, stage: string, spec: unknown): void {
     if (typeof from !== 'string') refuse(`${name}: ${stage} may read collections of this database only, by their name`)
     else judgeCollection(from)
   }
-  if (stage === '$unionWith' && typeof spec === 'string') return other(spec)
+  if (stage === '$unionWith' && typeof spec === 'string') other(spec)
   if (!isDocument(spec)) return // the server says what is wrong with it
   for (const key of Object.keys(spec)) if (/db$|database/i.test(key)) refuse(`${name}: ${stage} may not name a database`)
   const from = spec[stage === '$unionWith' ? 'coll' : 'from']
@@ -114,10 +114,10 @@ function judgeForeign(name: string, stage: string, spec: unknown): void {
 }
 
 function judgeStages(name: string, pipeline: unknown, allowed: ReadonlySet<string>): void {
-  if (!Array.isArray(pipeline)) return invalid(`${name} must be a list of stages`)
+  if (!Array.isArray(pipeline)) invalid(`${name} must be a list of stages`)
   for (const stage of pipeline as unknown[]) {
     const keys = isDocument(stage) ? Object.keys(stage) : []
-    if (keys.length !== 1) return invalid(`${name}: a stage is one object with one key`)
+    if (keys.length !== 1) invalid(`${name}: a stage is one object with one key`)
     const key = keys[0]!
     if (!allowed.has(key)) refuse(`${name}: the stage ${key.slice(0, 60)} is not allowed here`)
     const inner = (stage as Doc)[key]
@@ -179,8 +179,9 @@ export function pipelineOf(text: string): { value: Doc[]; plain: unknown } {
 
 export function documentOf(text: string): { value: Doc; plain: unknown } {
   const said = decode('document_json', text)
-  if (!isDocument(said.value)) return invalid('document_json must be one object')
-  for (const key of Object.keys(said.value)) if (key.startsWith('$')) invalid(`document_json: a field cannot begin with $ (${key.slice(0, 60)})`)
+  if (!isDocument(said.value)) invalid('document_json must be one object')
+  for (const key of Object.keys(said.value))
+    if (key.startsWith('$')) invalid(`document_json: a field cannot begin with $ (${key.slice(0, 60)})`)
   return { value: said.value, plain: said.plain }
 }
 
@@ -192,7 +193,7 @@ export function updateOf(text: string): { value: Doc | Doc[]; plain: unknown } {
     if (said.value.length === 0) invalid('update_json changes nothing')
     return { value: said.value as Doc[], plain: said.plain }
   }
-  if (!isDocument(said.value)) return invalid('update_json must be one object, or a list of stages')
+  if (!isDocument(said.value)) invalid('update_json must be one object, or a list of stages')
   const keys = Object.keys(said.value)
   if (keys.length === 0) invalid('update_json changes nothing')
   for (const key of keys) {

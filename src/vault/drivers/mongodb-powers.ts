@@ -55,7 +55,8 @@ export type Known = Omit<MongoAccount, 'database' | 'tls' | 'loopback'>
 export async function whoIs(db: Db, options: object): Promise<Known> {
   const { authInfo = {} } = (await db.command({ connectionStatus: 1, showPrivileges: true }, options)) as Status
   const user = authInfo.authenticatedUsers?.[0]
-  if (user === undefined) return { user: null, roles: [], grants: null, powers: ['not asked to sign in, so anybody governs the server'], everywhere: [] }
+  if (user === undefined)
+    return { user: null, roles: [], grants: null, powers: ['not asked to sign in, so anybody governs the server'], everywhere: [] }
   const roles = authInfo.authenticatedUserRoles ?? []
   const privileges = authInfo.authenticatedUserPrivileges ?? []
   const actions = new Set(privileges.flatMap((one) => one.actions))

@@ -36,7 +36,7 @@ async function judged(options: ConnectOptions): Promise<ConnectOptions> {
   const target = await address(host, port)
   return {
     ...options,
-    hostAddress: { host: target.address, port, toString: () => `${host}:${port}` },
+    hostAddress: { host: target.address, port },
     // TLS verifies the name that was meant; an address is verified as an address.
     ...(isIP(host) === 0 ? { servername: host } : { servername: undefined }),
   }

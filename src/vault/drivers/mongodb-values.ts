@@ -21,7 +21,8 @@ export function toPlain(value: unknown): Plain {
       return cutText(one, MAX_CELL_BYTES)
     }
     if (one === undefined) return null
-    if (typeof one !== 'object' || one === null) return typeof one === 'number' && !Number.isFinite(one) ? { $numberDouble: String(one) } : one
+    if (typeof one !== 'object' || one === null)
+      return typeof one === 'number' && !Number.isFinite(one) ? { $numberDouble: String(one) } : one
     if (Array.isArray(one)) return one.map(plain)
     const kind = (one as { _bsontype?: unknown })._bsontype
     // The client takes an int64 for a number where that is exact; relaxed Extended JSON would round the others.

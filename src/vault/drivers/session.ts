@@ -1,3 +1,5 @@
+import type { MongoSession } from './mongodb-session.ts'
+
 /** What a connector with a SQL wire gets: it can ask, and cannot see how the question is carried. */
 
 export interface SqlColumn {
@@ -37,4 +39,5 @@ export interface SqlSession {
 export interface Sessions {
   postgres: SqlSession
   sqlite: SqlSession
+  mongodb: MongoSession
 }

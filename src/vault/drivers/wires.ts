@@ -2,6 +2,7 @@
 import { fail } from '../../base/errors.ts'
 import type { Wiring } from './driver.ts'
 import { describeDsn, parseDsn, secretPartsOf } from './dsn.ts'
+import { describeMongoUri, parseMongoUri, secretPartsOf as secretPartsOfMongoUri } from './mongodb-uri.ts'
 import type { Sessions } from './session.ts'
 
 export type RemoteWire = Exclude<keyof Sessions, 'sqlite'>
@@ -32,4 +33,16 @@ const postgres: Wiring<Sessions['postgres']> = {
   },
 }
 
-export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres }
+const uriOf = (secret: Readonly<Record<string, string>>): string => secret.uri ?? fail('CREDENTIAL_MALFORMED', 'the connection has no uri')
+
+const mongodb: Wiring<Sessions['mongodb']> = {
+  read({ secret }) {
+    const { srv, hosts } = parseMongoUri(uriOf(secret))
+    // The hosts of mongodb+srv are known when DNS is asked, at the first call.
+    return { facts: describeMongoUri(uriOf(secret)), hosts: srv ? [] : hosts }
+  },
+  parts: ({ uri }): Record<string, string[]> => (uri ? { uri: secretPartsOfMongoUri(uri) } : {}),
+  open: async (deps) => (await import('./mongodb.ts')).createMongodb(deps),
+}
+
+export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, mongodb }
