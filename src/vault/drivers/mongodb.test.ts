@@ -33,7 +33,10 @@ afterAll(async () => {
 })
 
 const LIMITS = { rows: 100, timeoutMs: 10_000 }
-const session = (owner: string, over: { uri?: string; config?: Use['config']; signal?: AbortSignal; version?: number; database?: string } = {}) =>
+const session = (
+  owner: string,
+  over: { uri?: string; config?: Use['config']; signal?: AbortSignal; version?: number; database?: string } = {},
+) =>
   driver.session({
     owner,
     version: over.version ?? 1,
@@ -116,5 +119,295 @@ describe('documents', () => {
     expect(await db.deleteOne('item', '{"kind":"EVEN"}', LIMITS)).toEqual({ deleted_count: 1 })
     expect(await db.deleteMany('item', '{"kind":{"$in":["odd","EVEN"]}}', LIMITS)).toEqual({ deleted_count: 3 })
     expect(server.documents('item').map((one) => one.kind)).toEqual(['one', 'new'])
+  })
+})
+
+describe('signing in', () => {
+  it('is refused with a wrong password, and the failure shows none of it', async () => {
+    for (const uri of [server.uri(MONGO_USER, 'wrong-canary'), server.uri('nobody', 'wrong-canary'), `${server.uri()}?authSource=shop`]) {
+      const said = await fault(session('auth', { uri }).find('item', {}, LIMITS))
+      expect(said).toMatchObject({ code: 'CREDENTIAL_REJECTED', details: { code: 18 }, maybeDone: false })
+      expect(said.message + said.hint).not.toMatch(/canary|p@ss/)
+    }
+    expect(server.commands).toEqual([])
+  })
+
+  it('lacks a role: what is missing is said, without the values of the command', async () => {
+    server.user('reader', 'reader', [{ role: 'read', db: MONGO_DATABASE }])
+    const db = session('reader', { uri: server.uri('reader', 'reader') })
+    expect((await db.find('item', {}, LIMITS)).documents).toEqual([])
+    const said = await fault(db.insertOne('item', '{"name":"canary-value"}', LIMITS))
+    expect(said).toMatchObject({ code: 'SCOPE_MISSING', details: { code: 13, name: 'Unauthorized' } })
+    expect(said.message).toContain('not authorized on shop to execute command')
+    expect(said.message).not.toContain('canary')
+    expect(server.documents('item')).toEqual([])
+  })
+})
+
+describe('what a user is', () => {
+  it('roles, grants and powers are told', async () => {
+    expect(await session('who').whoami(LIMITS)).toEqual({
+      user: 'app',
+      database: 'shop',
+      roles: ['readWrite@shop'],
+      grants: ['find', 'insert', 'update', 'remove'],
+      powers: [],
+      everywhere: [],
+      tls: false,
+      loopback: true,
+    })
+    server.user('half', 'half', [
+      { role: 'looker', db: 'shop', collection: 'item', actions: ['find'] },
+      { role: 'readWriteAnyDatabase', db: 'admin' },
+    ])
+    expect(await session('who', { uri: server.uri('half', 'half') }).whoami(LIMITS)).toMatchObject({
+      roles: ['looker@shop', 'readWriteAnyDatabase@admin'],
+      everywhere: ['readWriteAnyDatabase'],
+      powers: [],
+    })
+    server.user('looker', 'looker', [{ role: 'looker', db: 'shop', collection: 'item', actions: ['find'] }])
+    expect(await session('who', { uri: server.uri('looker', 'looker') }).whoami(LIMITS)).toMatchObject({ grants: ['find'], powers: [] })
+  })
+
+  it.each([
+    [[{ role: 'root', db: 'admin' }], 'root on admin'],
+    [[{ role: '__system', db: 'admin' }], '__system on admin'],
+    [[{ role: 'dbAdmin', db: 'shop' }], 'dbAdmin on shop'],
+    [[{ role: 'dbOwner', db: 'shop' }], 'dbOwner on shop'],
+    [
+      [
+        { role: 'read', db: 'shop' },
+        { role: 'userAdmin', db: 'other' },
+      ],
+      'userAdmin on other',
+    ],
+    [[{ role: 'custom', db: 'shop', actions: ['find', 'createUser'] }], 'able to createUser'],
+    [[{ role: 'custom', db: 'shop', actions: ['find', 'dropDatabase'] }], 'able to dropDatabase'],
+  ])('[db.superuser-refused] %j runs nothing until somebody accepts that', async (roles, power) => {
+    const name = `power-${power.replaceAll(' ', '-')}`
+    server.user(name, 'pw', roles)
+    server.documents('item').push({ _id: 1 })
+    const uri = server.uri(name, 'pw')
+    for (const call of [
+      (db: MongoSession) => db.find('item', {}, LIMITS),
+      (db: MongoSession) => db.aggregate('item', '[]', LIMITS),
+      (db: MongoSession) => db.deleteMany('item', '{}', LIMITS),
+    ]) {
+      const said = await fault(call(session(name, { uri })))
+      expect(said).toMatchObject({ code: 'TOOL_REFUSED', details: { powers: [power] } })
+    }
+    expect(server.commands.map((one) => Object.keys(one)[0])).toEqual(['connectionStatus'])
+    expect(await session(name, { uri }).whoami(LIMITS)).toMatchObject({ powers: [power] })
+    if (power.startsWith('root')) {
+      expect((await session(name, { uri, config: { accept_superuser: true } }).find('item', {}, LIMITS)).documents).toEqual([{ _id: 1 }])
+    }
+  })
+
+  it('[db.superuser-refused] a server that asks nobody to sign in is no better', async () => {
+    const open = await startTestMongo({ auth: false })
+    try {
+      const uri = `mongodb://127.0.0.1:${open.port}`
+      expect(await fault(session('open', { uri }).find('item', {}, LIMITS))).toMatchObject({ code: 'TOOL_REFUSED' })
+      expect(await session('open', { uri }).whoami(LIMITS)).toMatchObject({ user: null, grants: null })
+      expect((await session('open', { uri, config: { accept_superuser: true } }).find('item', {}, LIMITS)).documents).toEqual([])
+      await driver.drain('open')
+    } finally {
+      await open.stop()
+    }
+  })
+})
+
+describe('[db.caps] how much comes back', () => {
+  const fill = (count: number, body = '') => {
+    for (let n = 0; n < count; n++) server.documents('item').push({ _id: n, body })
+  }
+
+  it('ends at the rows, in batches, and leaves no cursor at the server', async () => {
+    fill(350)
+    const answer = await session('caps').find('item', {}, { ...LIMITS, rows: 250 })
+    expect([answer.documents.length, answer.truncated]).toEqual([250, true])
+    expect(server.commands.filter((one) => one.getMore !== undefined).length).toBe(2)
+    expect(await session('caps').find('item', {}, { ...LIMITS, rows: 350 })).toMatchObject({ truncated: false })
+    const grouped = await session('caps').aggregate('item', '[{"$match":{"_id":{"$lt":120}}}]', { ...LIMITS, rows: 110 })
+    expect([grouped.documents.length, grouped.truncated]).toEqual([110, true])
+    await until('no cursor is open', () => server.openCursors() === 0)
+  })
+
+  it('ends at the bytes, and kills the cursor', async () => {
+    fill(300, 'x'.repeat(100_000))
+    const { documents, truncated } = await session('caps').find('item', {}, { ...LIMITS, rows: 250 })
+    expect(truncated).toBe(true)
+    expect(documents.length).toBe(41)
+    await until('no cursor is open', () => server.openCursors() === 0)
+    expect(server.commands.some((one) => one.killCursors === 'item')).toBe(true)
+  })
+
+  it('cuts a long value, and says of one document that it is too large', async () => {
+    server.documents('item').push({ _id: 1, body: 'x'.repeat(300_000) })
+    const { documents, truncated } = await session('caps').find('item', {}, LIMITS)
+    expect([(documents[0]!.body as string).length, truncated]).toEqual([256 * 1024, true])
+    const parts = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`f${n}`, 'x'.repeat(250_000)]))
+    server.documents('large').push({ _id: 1, ...parts })
+    expect((await fault(session('caps').findOne('large', {}, LIMITS))).code).toBe('UPSTREAM_INVALID')
+    expect((await session('caps').findOne('large', { projection: '{"f1":1}' }, LIMITS)).document).toMatchObject({ _id: 1 })
+  })
+
+  it('bounds the connections to the server, and hands each command its time', async () => {
+    const own = await startTestMongo()
+    try {
+      const db = session('many', { uri: own.uri(), config: { max_open_conns: 2 } })
+      await db.find('item', {}, LIMITS)
+      for (let n = 0; n < 2; n++) own.next('find', { kind: 'hold' })
+      const waiting = Array.from({ length: 6 }, () => db.find('item', {}, { rows: 1, timeoutMs: 150 }).catch((e: Fault) => e.code))
+      await until('two commands run', () => own.running() === 2)
+      // Two of the pool, and the one that watches the server.
+      expect(own.connections()).toBeLessThanOrEqual(3)
+      expect((await Promise.all(waiting)).filter((one) => one === 'STEP_TIMED_OUT').length).toBe(2)
+      const timed = own.commands.filter((one) => one.find === 'item').slice(1)
+      expect(timed.map((one) => one.maxTimeMS)).toEqual(timed.map(() => 150))
+      await driver.drain('many')
+    } finally {
+      await own.stop()
+    }
+  })
+})
+
+describe('[db.cancel-reaches-server] giving up', () => {
+  it.each(['find', 'aggregate', 'insert', 'update', 'delete'] as const)('ends a %s at the server', async (command) => {
+    const abort = new AbortController()
+    const db = session('cancel', { signal: abort.signal })
+    await db.count('item', undefined, LIMITS)
+    server.next(command, { kind: 'hold' })
+    const arrived = server.arrived()
+    const calls: Record<typeof command, () => Promise<unknown>> = {
+      find: () => db.find('item', {}, LIMITS),
+      aggregate: () => db.aggregate('item', '[]', LIMITS),
+      insert: () => db.insertOne('item', '{"n":1}', LIMITS),
+      update: () => db.updateMany('item', '{}', '{"$set":{"n":1}}', false, LIMITS),
+      delete: () => db.deleteMany('item', '{}', LIMITS),
+    }
+    const work = fault(calls[command]())
+    await arrived
+    expect(server.running()).toBe(1)
+    abort.abort()
+    const writes = !['find', 'aggregate'].includes(command)
+    expect(await work).toMatchObject({ code: 'STEP_TIMED_OUT', maybeDone: writes })
+    await until('the server has stopped', () => server.running() === 0)
+    // The next caller finds a client in order.
+    expect(await session('cancel').count('item', undefined, LIMITS)).toEqual({ count: 0 })
+  })
+
+  it('the time of the server is up first', async () => {
+    server.next('find', { kind: 'hold' })
+    expect(await fault(session('slow').find('item', {}, { rows: 1, timeoutMs: 60 }))).toMatchObject({
+      code: 'STEP_TIMED_OUT',
+      details: { code: 50 },
+      maybeDone: false,
+    })
+    server.next('update', { kind: 'hold' })
+    const write = session('slow').updateMany('item', '{}', '{"$set":{"n":1}}', false, { rows: 1, timeoutMs: 60 })
+    expect(await fault(write)).toMatchObject({ code: 'STEP_TIMED_OUT', maybeDone: true })
+  })
+})
+
+describe('[db.errors-say-no-values] failures', () => {
+  it('a duplicate is a conflict and shows the index, not the value', async () => {
+    server.documents('customer').push({ _id: 1, email: 'canary@example.com' })
+    const said = await fault(session('dup').insertOne('customer', '{"_id":2,"email":"canary@example.com"}', LIMITS))
+    expect(said).toMatchObject({ code: 'UPSTREAM_CONFLICT', details: { code: 11000 }, maybeDone: false })
+    expect(said.message).toContain('index: email_')
+    expect(said.message).not.toContain('canary')
+    expect((await fault(session('dup').insertOne('customer', '{"_id":1}', LIMITS))).code).toBe('UPSTREAM_CONFLICT')
+  })
+
+  it.each([
+    [2, 'BadValue', 'unknown operator: $foo canary-1', 'UPSTREAM_INVALID', false],
+    [9, 'FailedToParse', "cannot parse 'canary-1'", 'UPSTREAM_INVALID', false],
+    [121, 'DocumentValidationFailure', 'Document failed validation', 'UPSTREAM_INVALID', false],
+    [26, 'NamespaceNotFound', 'ns not found', 'UPSTREAM_NOT_FOUND', false],
+    [112, 'WriteConflict', 'Write conflict during plan execution', 'UPSTREAM_CONFLICT', false],
+    [8000, 'AtlasError', 'bad auth : authentication failed', 'CREDENTIAL_REJECTED', false],
+    [8000, 'AtlasError', 'you are over your space quota', 'UPSTREAM_INVALID', false],
+    [91, 'ShutdownInProgress', 'the server is shutting down', 'UPSTREAM_ERROR', true],
+    [11602, 'InterruptedDueToReplStateChange', 'operation was interrupted', 'UPSTREAM_ERROR', true],
+  ])('%i %s (%s) is %s', async (code, codeName, message, becomes, maybeDone) => {
+    server.next('update', { kind: 'error', code, codeName, message })
+    const said = await fault(session('codes').updateOne('item', '{"a":"canary-1"}', '{"$set":{"n":1}}', false, LIMITS))
+    expect(said).toMatchObject({ code: becomes, maybeDone })
+    expect(said.message + said.hint).not.toMatch(/canary|p@ss|p%40ss/)
+  })
+
+  it('a connection that is cut: a read is tried once more, a write of many may have been done', async () => {
+    server.documents('item').push({ _id: 1 })
+    server.next('find', { kind: 'cut', done: false })
+    expect((await session('cut').find('item', {}, LIMITS)).documents).toEqual([{ _id: 1 }])
+    server.next('update', { kind: 'cut', done: true })
+    const said = await fault(session('cut').updateMany('item', '{}', '{"$set":{"n":1}}', false, LIMITS))
+    expect(said).toMatchObject({ code: 'UPSTREAM_ERROR', message: 'the connection to the database was lost', maybeDone: true })
+  })
+
+  it('a write that too few servers confirm may have been done', async () => {
+    server.next('insert', { kind: 'write-concern' })
+    const said = await fault(session('wc', { uri: `${server.uri()}?w=majority&wtimeoutMS=50` }).insertOne('item', '{"n":1}', LIMITS))
+    expect(said).toMatchObject({ code: 'UPSTREAM_ERROR', details: { code: 64 }, maybeDone: true })
+    expect(server.commands.find((one) => one.insert)?.writeConcern).toMatchObject({ w: 'majority', wtimeout: 50 })
+  })
+
+  it('a host where nobody answers is not there, and nothing can have been done', async () => {
+    const uri = `mongodb://a:b@127.0.0.1:1/?serverSelectionTimeoutMS=200`
+    expect(await fault(session('away', { uri }).insertOne('item', '{}', LIMITS))).toMatchObject({
+      code: 'UPSTREAM_ERROR',
+      maybeDone: false,
+    })
+  })
+})
+
+describe('[db.drain] a replaced credential', () => {
+  it('lets what runs end, then closes its connections', async () => {
+    const own = await startTestMongo()
+    try {
+      own.next('find', { kind: 'hold' })
+      const old = session('drained', { uri: own.uri() }).find('item', {}, { rows: 1, timeoutMs: 300 })
+      const ended = fault(old)
+      await own.arrived()
+      let drained = false
+      const draining = driver.drain('drained', 2).then(() => (drained = true))
+      await new Promise((resolve) => setImmediate(resolve))
+      expect([drained, own.running()]).toEqual([false, 1])
+      // Its own end, not one that the drain made.
+      expect(await ended).toMatchObject({ code: 'STEP_TIMED_OUT', details: { code: 50 } })
+      await draining
+      await until('nobody is connected', () => own.connections() === 0)
+      await session('drained', { uri: own.uri(), version: 2 }).find('item', {}, LIMITS)
+      await driver.drain('drained', 2)
+      expect(own.connections()).toBeGreaterThan(0)
+      await driver.drain('drained')
+      await until('nobody is connected', () => own.connections() === 0)
+    } finally {
+      await own.stop()
+    }
+  })
+
+  it('an unused client is closed', async () => {
+    const own = await startTestMongo()
+    const brief = createMongodb({ ...deps, idleMs: 1 })
+    try {
+      const use = { owner: 'idle', version: 1, credential: { secret: { uri: own.uri() }, entered: { database: 'shop' } }, config: {} }
+      await brief.session({ ...use, signal: new AbortController().signal }).find('item', {}, LIMITS)
+      await until('nobody is connected', () => own.connections() === 0)
+    } finally {
+      await brief.close()
+      await own.stop()
+    }
+  })
+})
+
+it('the password is known in both spellings to whoever takes it out of answers', async () => {
+  const { wirings } = await import('./wires.ts')
+  const uri = server.uri()
+  expect(wirings.mongodb.parts({ uri })).toEqual({ uri: [encodeURIComponent(MONGO_PASSWORD), MONGO_PASSWORD] })
+  expect(wirings.mongodb.read({ secret: { uri }, entered: {} })).toEqual({
+    facts: { host: '127.0.0.1', port: server.port, user: 'app', tls: false, srv: false },
+    hosts: [{ host: '127.0.0.1', port: server.port }],
   })
 })
