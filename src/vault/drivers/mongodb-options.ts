@@ -14,7 +14,7 @@ export interface MongoOptions {
   directConnection?: true
   tls: boolean
   authSource?: string
-  authMechanism?: 'SCRAM-SHA-1' | 'SCRAM-SHA-256' | 'PLAIN'
+  authMechanism?: 'SCRAM-SHA-1' | 'SCRAM-SHA-256'
   appName: string
   connectTimeoutMS?: number
   serverSelectionTimeoutMS?: number
@@ -41,8 +41,11 @@ type ReadPreference = (typeof READ_PREFERENCES)[number]
 
 const READ_CONCERNS = ['local', 'available', 'majority', 'linearizable', 'snapshot'] as const
 const READ_PREFERENCES = ['primary', 'primaryPreferred', 'secondary', 'secondaryPreferred', 'nearest'] as const
-/** X.509, Kerberos, AWS and OIDC take keys from files, tickets or metadata services of this host. */
-const MECHANISMS = ['SCRAM-SHA-1', 'SCRAM-SHA-256', 'PLAIN'] as const
+/**
+ * X.509, Kerberos, AWS and OIDC take keys from files, tickets or metadata services of this host; PLAIN (LDAP) hands the password itself
+ * to whoever answers.
+ */
+const MECHANISMS = ['SCRAM-SHA-1', 'SCRAM-SHA-256'] as const
 
 /** Refused whatever their value, each with its reason; by name in lower case, because the driver reads them so. */
 const REFUSED: Record<string, string> = {
@@ -223,7 +226,11 @@ const TAKEN: Record<string, Take> = {
 }
 
 export function oneDatabase(name: string, value: string): string {
-  if (value === '$external') throw malformed('signs in outside of the database ($external), which is not allowed here')
+  if (value === '$external')
+    throw malformed(
+      `has the ${name} $external, which is not allowed here`,
+      'Users of X.509, Kerberos, LDAP, AWS and OIDC are not supported.',
+    )
   if (!/^[^/\\. "$*<>:|?\x00]{1,63}$/.test(value)) throw malformed(`has a ${name} that is no name of a database`)
   return value
 }
@@ -249,7 +256,6 @@ export function judgeOptions(given: readonly (readonly [string, string])[], usua
     } else if (Object.hasOwn(TAKEN, key)) TAKEN[key]!(judged, name, value)
     else if (!IGNORED.has(key)) throw malformed(`has an option ${name} that is not known here`, 'Remove the option.')
   }
-  if (judged.authMechanism === 'PLAIN' && !judged.tls) throw malformed('would send the password in the clear (PLAIN without TLS)')
   if (judged.maxStalenessSeconds !== undefined && (judged.readPreference ?? 'primary') === 'primary')
     throw malformed('has maxStalenessSeconds for reads from the primary', 'Name another readPreference beside it.')
   if (judged.readPreferenceTags !== undefined && (judged.readPreference ?? 'primary') === 'primary')

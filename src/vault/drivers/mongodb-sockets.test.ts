@@ -88,15 +88,12 @@ describe('[db.mongodb-hosts-judged] every socket goes to an address that was jud
     expect(new Set(opened)).toEqual(new Set([`127.0.0.1:${server.port}`]))
   })
 
-  it.each(['10.0.0.5', '169.254.169.254', '[::ffff:a00:1]', '[fd00::1]', 'blocked.test'])(
-    'an entered %s that is refused',
-    async (host) => {
-      const said = await fault(session(at(host)).find('item', {}, LIMITS))
-      expect(said.code).toBe('EGRESS_BLOCKED')
-      expect(asked).toContain(`${host.replace(/[[\]]/g, '')}:${server.port}`)
-      expect(opened).toEqual([])
-    },
-  )
+  it.each(['10.0.0.5', '169.254.169.254', '[::ffff:a00:1]', '[fd00::1]', 'blocked.test'])('an entered %s that is refused', async (host) => {
+    const said = await fault(session(at(host)).find('item', {}, LIMITS))
+    expect(said.code).toBe('EGRESS_BLOCKED')
+    expect(asked).toContain(`${host.replace(/[[\]]/g, '')}:${server.port}`)
+    expect(opened).toEqual([])
+  })
 
   it('hosts that a replica set reports: names, addresses, hidden ones, and sockets of this machine', async () => {
     const here = `db.test:${server.port}`
