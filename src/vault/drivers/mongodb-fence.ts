@@ -24,7 +24,10 @@ const UPDATE_STAGES = new Set(['$addFields', '$set', '$project', '$unset', '$rep
 const UPDATE_OPERATORS = new Set(
   '$set $unset $inc $mul $min $max $rename $currentDate $setOnInsert $push $pull $pullAll $addToSet $pop $bit'.split(' '),
 )
-/** Refused wherever they stand, with what they would do. Names that begin with `$_` are the server's own and refused, too. */
+/**
+ * Refused wherever they stand, with what they would do. Names that begin with `$_` are the server's own and refused, too. A command
+ * (mapReduce) cannot be said here at all.
+ */
 const REFUSED: Record<string, string> = {
   $where: 'runs JavaScript at the server',
   $function: 'runs JavaScript at the server',
@@ -32,8 +35,6 @@ const REFUSED: Record<string, string> = {
   $eval: 'runs JavaScript at the server',
   $out: 'writes a collection',
   $merge: 'writes a collection',
-  mapReduce: 'runs JavaScript at the server',
-  mapreduce: 'runs JavaScript at the server',
 }
 /** Values of Extended JSON that carry nothing to run and nothing nested. */
 const LEAVES = new Set('ObjectId Binary Decimal128 Double Int32 Long Timestamp MinKey MaxKey BSONRegExp BSONSymbol UUID'.split(' '))
@@ -90,8 +91,7 @@ function walk(name: string, value: unknown): void {
 
 function judgeKey(name: string, key: string, inner: unknown): void {
   const why = Object.hasOwn(REFUSED, key) ? REFUSED[key] : undefined
-  // A field of a document may be called mapReduce; a command cannot be said here at all.
-  if (why !== undefined && key.startsWith('$')) refuse(`${name} uses ${key}, which ${why}`)
+  if (why !== undefined) refuse(`${name} uses ${key}, which ${why}`)
   if (key.startsWith('$_')) refuse(`${name} uses ${key.slice(0, 60)}, which is the server's own`)
   if (key === '_bsontype') refuse(`${name} holds a key _bsontype, which would be taken for a type`)
   if (key.includes('\0')) invalid(`${name} holds a key with a NUL character`)

@@ -144,6 +144,27 @@ describe('[db.mongodb-hosts-judged] every socket goes to an address that was jud
     expect(new Set(opened)).toEqual(new Set([`127.0.0.1:${server.port}`]))
   })
 
+  it('hosts that DNS names, by their own names', async () => {
+    const names: string[] = []
+    const srv: DriverDeps['srv'] = async (service, name) => {
+      names.push(`${service} ${name}`)
+      return { hosts: [{ host: 'a.cluster.test', port: secure.port }], texts: ['authSource=admin'] }
+    }
+    const made = createMongodb({ ...deps, srv })
+    try {
+      const uri = secure
+        .uri(undefined, undefined, 'db.cluster.test')
+        .replace('mongodb://', 'mongodb+srv://')
+        .replace(/:\d+\/$/, '')
+      expect((await session(uri, { ca_certificate: secure.certificate }, made).find('item', {}, LIMITS)).documents).toEqual([])
+    } finally {
+      await made.close()
+    }
+    expect(names).toEqual(['mongodb db.cluster.test'])
+    expect(new Set(asked)).toEqual(new Set([`a.cluster.test:${secure.port}`]))
+    expect(new Set(opened)).toEqual(new Set([`127.0.0.1:${secure.port}`]))
+  })
+
   it("with the runtime's own guard: only what an administrator opened", async () => {
     const egress = createEgress({
       allowPrivate: [{ host: 'db.test', port: server.port }],
