@@ -64,6 +64,8 @@ export async function startTestMongo(options: { tls?: boolean; auth?: boolean } 
   const troubles: { name: string; trouble: Trouble }[] = []
   const retried = new Map<string, Document>()
   const allCursors = new Map<string, { rest: Document[]; ns: string }>()
+  /** Ends a getMore that runs. */
+  const killers = new Map<string, () => void>()
   let running = 0
   let tellArrived: () => void = () => undefined
   let arrived = new Promise<void>((resolve) => (tellArrived = resolve))
@@ -117,7 +119,8 @@ export async function startTestMongo(options: { tls?: boolean; auth?: boolean } 
       const { code, codeName, message, labels } = trouble
       throw new MongoSays(code, codeName, message, labels ? { errorLabels: labels } : {})
     }
-    if (trouble?.kind === 'hold') await held(socket, Number(command.maxTimeMS ?? 0))
+    if (trouble?.kind === 'hold') await held(socket, command)
+    if (name === 'killCursors') for (const id of command.cursors as unknown[]) killers.get(String(id))?.()
     if (trouble?.kind === 'cut' && !trouble.done) return 'cut'
     if (name === 'connectionStatus') return status(signed, command)
     const txn = command.txnNumber === undefined ? undefined : `${JSON.stringify(command.lsid)} ${command.txnNumber}`
@@ -131,17 +134,19 @@ export async function startTestMongo(options: { tls?: boolean; auth?: boolean } 
     return done
   }
 
-  /** Runs until its time is up or its client has gone. */
-  async function held(socket: Socket, maxTimeMS: number): Promise<void> {
+  /** Runs until its time is up, its client has gone, or its cursor is killed. */
+  async function held(socket: Socket, { maxTimeMS = 0, getMore }: Document): Promise<void> {
     running++
     tellArrived()
     const { promise, reject } = Promise.withResolvers<never>()
     const gone = () => reject(new MongoSays(279, 'ClientDisconnect', 'client disconnected'))
     socket.once('close', gone)
+    if (getMore !== undefined) killers.set(String(getMore), () => reject(new MongoSays(237, 'CursorKilled', 'the cursor was killed')))
     const timer = setTimeout(() => reject(new MongoSays(50, 'MaxTimeMSExpired', 'operation exceeded time limit')), maxTimeMS || 600_000)
     await promise.finally(() => {
       clearTimeout(timer)
       socket.off('close', gone)
+      killers.delete(String(getMore))
       running--
     })
   }

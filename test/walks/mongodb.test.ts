@@ -38,7 +38,12 @@ describe('a connection string', () => {
   it.each([
     ['no database', { uri: 'mongodb://a:hush-hush-words@h.example' }, 'CREDENTIAL_MALFORMED', /database/i],
     ['another scheme', { uri: 'postgres://a:hush-hush-words@h.example/d', database: 'shop' }, 'CREDENTIAL_MALFORMED', /mongodb:\/\//],
-    ['a file', { uri: 'mongodb://a:hush-hush-words@h.example/?tlsCAFile=/etc/passwd', database: 'shop' }, 'CREDENTIAL_MALFORMED', /tlsCAFile/],
+    [
+      'a file',
+      { uri: 'mongodb://a:hush-hush-words@h.example/?tlsCAFile=/etc/passwd', database: 'shop' },
+      'CREDENTIAL_MALFORMED',
+      /tlsCAFile/,
+    ],
     [
       'no TLS checks',
       { uri: 'mongodb://a:hush-hush-words@h.example/?tlsInsecure=true', database: 'shop' },

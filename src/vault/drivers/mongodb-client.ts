@@ -155,6 +155,15 @@ function clientOptions({ user, password, authSource, options }: MongoUri, settin
     serverSelectionTimeoutMS: Math.min(options.serverSelectionTimeoutMS || SELECT_TIMEOUT_MS, SELECT_TIMEOUT_MS),
     // A stream of hellos would hold one more connection to each server for little.
     serverMonitoringMode: 'poll',
+    // Its log would hold documents, and the environment could switch it on.
+    mongodbLogComponentSeverities: {
+      default: 'off',
+      command: 'off',
+      topology: 'off',
+      serverSelection: 'off',
+      connection: 'off',
+      client: 'off',
+    },
     ...DECODING,
     ...guarded(deps.address),
   } as MongoClientOptions

@@ -127,6 +127,8 @@ function clean(message: string, at: Circumstances): string {
   // What stands behind these words is a document's content.
   let text = message.replace(/ ?(dup key|duplicate key value|original value|value in document|Failing row|document):? [{[].*$/is, '')
   text = text.replace(/\{.*\}/s, '{…}')
+  // What a conversion choked on is a value of a document.
+  if (/pars|conver|coerc/i.test(text)) text = text.replace(/'[^']*'|"[^"]*"/g, '«value»')
   for (const secret of at.secrets) if (secret) text = text.replaceAll(secret, '«secret»')
   return cutText(withoutValues(text, at.said), MAX_MESSAGE)
 }

@@ -51,9 +51,9 @@ interface Status {
 }
 export type Known = Omit<MongoAccount, 'database' | 'tls' | 'loopback'>
 
-/** `options`: the time limit. `ping` would answer before anybody signed in; this tells who did. */
-export async function whoIs(db: Db, options: object): Promise<Known> {
-  const { authInfo = {} } = (await db.command({ connectionStatus: 1, showPrivileges: true }, options)) as Status
+/** `ping` would answer before anybody signed in; this tells who did. */
+export async function whoIs(db: Db, { maxTimeMS, signal }: { maxTimeMS: number; signal: AbortSignal }): Promise<Known> {
+  const { authInfo = {} } = (await db.command({ connectionStatus: 1, showPrivileges: true, maxTimeMS }, { signal })) as Status
   const user = authInfo.authenticatedUsers?.[0]
   if (user === undefined)
     return { user: null, roles: [], grants: null, powers: ['not asked to sign in, so anybody governs the server'], everywhere: [] }

@@ -113,6 +113,15 @@ describe('[db.mongodb-hosts-judged] every socket goes to an address that was jud
     expect(asked.some((one) => one.includes('sock'))).toBe(false)
   })
 
+  it('a server that names hosts without end is not followed', async () => {
+    const here = `db.test:${server.port}`
+    const many = Array.from({ length: 1000 }, (_, n) => `blocked-${n}.test:1`)
+    server.hello = { setName: 'rs', setVersion: 1, hosts: [here, ...many], primary: here, me: here }
+    expect((await session(at('db.test', set(''))).find('item', {}, LIMITS)).documents).toEqual([])
+    expect(new Set(asked).size).toBeGreaterThan(100)
+    expect(new Set(asked).size).toBeLessThanOrEqual(200)
+  })
+
   it('a set that lies elsewhere: its hosts are asked for, and what was entered is let go', async () => {
     const member = `member.cluster.test:${server.port}`
     server.hello = { setName: 'rs', setVersion: 1, hosts: [member], primary: member, me: member }

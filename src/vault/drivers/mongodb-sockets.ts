@@ -17,12 +17,24 @@ interface ConnectOptions {
 }
 type Open = (options: ConnectOptions) => Promise<unknown>
 
+/**
+ * Hosts that one client may come to know. A replica set has at most 50 members, and they may move; a server that names more wants
+ * somebody to knock at doors for it.
+ */
+const MAX_HOSTS = 200
+
 const judges = new WeakMap<LookupFunction, Egress['address']>()
 
 /** The option that ties a client to its judge. As a lookup it refuses everything: every target here is an address already. */
 export function guarded(address: Egress['address']): { lookup: LookupFunction } {
   const lookup: LookupFunction = (host, _options, done) => done(new Fault('EGRESS_BLOCKED', `nobody judged ${host}`), '')
-  judges.set(lookup, address)
+  const known = new Set<string>()
+  judges.set(lookup, async (host, port) => {
+    const one = `${host} ${port}`
+    if (known.size >= MAX_HOSTS && !known.has(one)) throw new Fault('EGRESS_BLOCKED', 'the database names more hosts than a deployment has')
+    known.add(one)
+    return address(host, port)
+  })
   return { lookup }
 }
 

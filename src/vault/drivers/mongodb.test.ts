@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { MONGO_DATABASE, MONGO_PASSWORD, MONGO_USER, startTestMongo, type TestMongo } from '../../../test/fakes/mongo-server.ts'
 import { Fault } from '../../base/errors.ts'
 import type { Driver, Use } from './driver.ts'
@@ -142,6 +142,27 @@ describe('signing in', () => {
     expect(said.message).not.toContain('canary')
     expect(server.documents('item')).toEqual([])
   })
+})
+
+it('every option that is taken is taken by the client, too, and none makes it print', async () => {
+  vi.stubEnv('MONGODB_LOG_ALL', 'trace')
+  const printed = [vi.spyOn(process.stderr, 'write'), vi.spyOn(process.stdout, 'write')]
+  const options =
+    'authSource=admin&authMechanism=SCRAM-SHA-256&appName=x&connectTimeoutMS=1000&serverSelectionTimeoutMS=2000&socketTimeoutMS=3000' +
+    '&timeoutMS=4000&maxIdleTimeMS=5000&waitQueueTimeoutMS=6000&heartbeatFrequencyMS=700&localThresholdMS=8&maxPoolSize=9&retryWrites=true' +
+    '&retryReads=false&w=majority&journal=true&wtimeoutMS=10&readConcernLevel=majority&readPreference=secondaryPreferred' +
+    '&readPreferenceTags=dc:ny,rack:1&readPreferenceTags=&maxStalenessSeconds=120&tls=false&directConnection=true'
+  try {
+    const db = session('options', { uri: `${server.uri()}?${options}` })
+    await db.find('item', {}, LIMITS)
+    await db.insertOne('item', '{"n":1}', LIMITS)
+    expect(printed.map((spy) => spy.mock.calls)).toEqual([[], []])
+  } finally {
+    vi.unstubAllEnvs()
+    for (const spy of printed) spy.mockRestore()
+  }
+  expect(server.commands.find((one) => one.find)?.readConcern).toEqual({ level: 'majority' })
+  expect(server.commands.find((one) => one.insert)?.writeConcern).toEqual({ w: 'majority', j: true, wtimeout: 10 })
 })
 
 describe('what a user is', () => {
@@ -297,6 +318,34 @@ describe('[db.cancel-reaches-server] giving up', () => {
     expect(await session('cancel').count('item', undefined, LIMITS)).toEqual({ count: 0 })
   })
 
+  it('ends while a cursor is read', async () => {
+    for (let n = 0; n < 300; n++) server.documents('item').push({ _id: n })
+    const abort = new AbortController()
+    server.next('getMore', { kind: 'hold' })
+    const arrived = server.arrived()
+    const work = fault(session('cancel', { signal: abort.signal }).find('item', {}, { ...LIMITS, rows: 250 }))
+    await arrived
+    abort.abort()
+    expect(await work).toMatchObject({ code: 'STEP_TIMED_OUT', maybeDone: false })
+    await until('the server has stopped', () => server.running() === 0)
+  })
+
+  it('every command has its time', async () => {
+    const db = session('timed')
+    await db.find('item', {}, LIMITS)
+    await db.count('item', undefined, LIMITS)
+    await db.aggregate('item', '[]', LIMITS)
+    await db.insertOne('item', '{"n":1}', LIMITS)
+    await db.updateOne('item', '{}', '{"$set":{"n":2}}', false, LIMITS)
+    await db.deleteOne('item', '{}', LIMITS)
+    expect(server.commands.map((one) => [Object.keys(one)[0], one.maxTimeMS])).toEqual(
+      ['connectionStatus', 'find', 'aggregate', 'aggregate', 'insert', 'update', 'delete'].map((name) => [name, 10_000]),
+    )
+    server.commands.length = 0
+    await session('timed', { uri: `${server.uri()}?timeoutMS=700` }).find('item', {}, LIMITS)
+    expect(server.commands.map((one) => one.maxTimeMS)).toEqual([700, 700])
+  })
+
   it('the time of the server is up first', async () => {
     server.next('find', { kind: 'hold' })
     expect(await fault(session('slow').find('item', {}, { rows: 1, timeoutMs: 60 }))).toMatchObject({
@@ -323,6 +372,14 @@ describe('[db.errors-say-no-values] failures', () => {
   it.each([
     [2, 'BadValue', 'unknown operator: $foo canary-1', 'UPSTREAM_INVALID', false],
     [9, 'FailedToParse', "cannot parse 'canary-1'", 'UPSTREAM_INVALID', false],
+    [241, 'ConversionFailure', "Failed to parse number 'row-canary' in $convert with no onError value", 'UPSTREAM_INVALID', false],
+    [
+      14,
+      'TypeMismatch',
+      "Cannot apply $inc to a value of non-numeric type. {_id: 'row-canary'} has the field 'n'",
+      'UPSTREAM_INVALID',
+      false,
+    ],
     [121, 'DocumentValidationFailure', 'Document failed validation', 'UPSTREAM_INVALID', false],
     [26, 'NamespaceNotFound', 'ns not found', 'UPSTREAM_NOT_FOUND', false],
     [112, 'WriteConflict', 'Write conflict during plan execution', 'UPSTREAM_CONFLICT', false],
