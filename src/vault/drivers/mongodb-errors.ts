@@ -1,5 +1,6 @@
 /** What an error of the client or the server means to the caller. Codes: https://www.mongodb.com/docs/manual/reference/error-codes/ */
 import {
+  MongoCompatibilityError,
   MongoError,
   MongoNetworkError,
   MongoServerError,
@@ -41,6 +42,8 @@ export function mongoFault(error: unknown, at: Circumstances): Fault {
   const cause = within(error)
   if (cause.fault) return cause.fault
   if (cause.tls) return untrusted(cause.tls)
+  if (cause.version)
+    return new Fault('UPSTREAM_INVALID', 'the server is of a version that is not supported', { hint: 'MongoDB 4.4 or later is needed.' })
   // A server whose sign-in fails is a server that answered: the client may wrap it.
   if (error instanceof MongoServerError) return fromServer(error, at)
   if (error instanceof MongoServerSelectionError) return unreachable(false)
@@ -48,8 +51,6 @@ export function mongoFault(error: unknown, at: Circumstances): Fault {
   if (error instanceof MongoError) {
     if (/^Mongo(WaitQueueTimeout|PoolCleared|TopologyClosed|ClientClosed|NotConnected)/.test(error.name)) return unreachable(false)
     if (error.name === 'MongoOperationTimeoutError') return timedOut(at.write && at.sent)
-    if (/Compatibility/.test(error.name))
-      return new Fault('UPSTREAM_INVALID', 'the server is of a version that is not supported', { hint: 'MongoDB 4.2 or later is needed.' })
     return new Fault('UPSTREAM_INVALID', clean(error.message, at), { details: { name: error.name } })
   }
   if (/^BSON/.test((error as Error | undefined)?.name ?? '')) return new Fault('INVALID_INPUT', clean((error as Error).message, at))
@@ -82,13 +83,15 @@ function fromServer(error: MongoServerError, at: Circumstances): Fault {
 }
 
 /** Each server's own trouble lies inside the one error that says that none could be chosen. */
-function within(error: unknown): { fault?: Fault; tls?: string } {
+function within(error: unknown): { fault: Fault | undefined; tls: string | undefined; version: boolean } {
   let tls: string | undefined
+  let version = false
   const seen = new Set<unknown>()
   const look = (one: unknown): Fault | undefined => {
     if (typeof one !== 'object' || one === null || seen.has(one)) return undefined
     seen.add(one)
     if (one instanceof Fault) return one
+    if (one instanceof MongoCompatibilityError) version = true
     const { cause, reason, code } = one as { cause?: unknown; reason?: unknown; code?: unknown }
     if (typeof code === 'string' && TLS_ERROR.test(code)) tls ??= code
     const servers = (reason as TopologyDescription | undefined)?.servers
@@ -100,7 +103,7 @@ function within(error: unknown): { fault?: Fault; tls?: string } {
     return undefined
   }
   const fault = look(error)
-  return { ...(fault ? { fault } : {}), ...(tls ? { tls } : {}) }
+  return { fault, tls, version }
 }
 
 const untrusted = (code: string) =>

@@ -117,6 +117,7 @@ describe('[db.no-file-options] options that read files, load code, weaken TLS or
     ['readPreference=secondary&maxStalenessSeconds=5', 'maxStalenessSeconds'],
     ['readPreferenceTags=dc:ny', 'readPreferenceTags'],
     ['tls', 'without a value'],
+    ['w=majority;tls=false', 'semicolon'],
   ])('%s', (query, named) => {
     const said = refusal(uri(query))
     expect(said.code).toBe('CREDENTIAL_MALFORMED')

@@ -63,6 +63,7 @@ export function secretPartsOf(text: string): string[] {
 /** `name=value` pairs of a query, or of a TXT record. */
 export function pairs(query: string): [string, string][] {
   if (query === '') return []
+  if (query.includes(';')) throw malformed('separates options by a semicolon', 'Write & between them.')
   return query.split('&').map((pair) => {
     const at = pair.indexOf('=')
     if (at < 1) throw malformed('has an option without a value')

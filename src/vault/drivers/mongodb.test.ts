@@ -410,6 +410,18 @@ describe('[db.errors-say-no-values] failures', () => {
     expect(server.commands.find((one) => one.insert)?.writeConcern).toMatchObject({ w: 'majority', wtimeout: 50 })
   })
 
+  it('a server that is too old is told from one that is away', async () => {
+    const own = await startTestMongo()
+    own.hello = { maxWireVersion: 6 }
+    try {
+      const said = await fault(session('old', { uri: `${own.uri()}?serverSelectionTimeoutMS=200` }).find('item', {}, LIMITS))
+      expect(said).toMatchObject({ code: 'UPSTREAM_INVALID', message: expect.stringContaining('version') })
+      await driver.drain('old')
+    } finally {
+      await own.stop()
+    }
+  })
+
   it('a host where nobody answers is not there, and nothing can have been done', async () => {
     const uri = `mongodb://a:b@127.0.0.1:1/?serverSelectionTimeoutMS=200`
     expect(await fault(session('away', { uri }).insertOne('item', '{}', LIMITS))).toMatchObject({
