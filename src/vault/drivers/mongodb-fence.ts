@@ -171,7 +171,7 @@ function optional(name: string, text: string | undefined): { value: Doc | undefi
   return isDocument(said.value) ? { value: said.value, plain: said.plain } : invalid(`${name} must be one object`)
 }
 
-export function stagesOf(text: string): { value: Doc[]; plain: unknown } {
+export function aggregationOf(text: string): { value: Doc[]; plain: unknown } {
   const said = decode('pipeline_json', text)
   judgeStages('pipeline_json', said.value, STAGES)
   return said as { value: Doc[]; plain: unknown }

@@ -8,7 +8,7 @@ import { MAX_ROWS, MAX_TIMEOUT_MS } from './caps.ts'
 import type { Driver, Use } from './driver.ts'
 import { type ClientDeps, createClients, type Entry, settingsOf } from './mongodb-client.ts'
 import { mongoFault, timedOut } from './mongodb-errors.ts'
-import { documentOf, filterOf, judgeCollection, stagesOf, projectionOf, sortOf, updateOf } from './mongodb-fence.ts'
+import { documentOf, filterOf, judgeCollection, aggregationOf, projectionOf, sortOf, updateOf } from './mongodb-fence.ts'
 import { type Known, POWERS_TTL_MS, whoIs } from './mongodb-powers.ts'
 import type { MongoLimits, MongoSession, MongoUpdated } from './mongodb-session.ts'
 import { oneDatabase } from './mongodb-options.ts'
@@ -125,7 +125,7 @@ function session(use: Use, clients: ReturnType<typeof createClients>, now: () =>
     },
     async aggregate(collection, pipelineText, limits) {
       const name = judgeCollection(collection)
-      const pipeline = stagesOf(pipelineText)
+      const pipeline = aggregationOf(pipelineText)
       const rows = Math.max(1, Math.min(limits.rows, MAX_ROWS))
       return run(limits, [pipeline.plain], 'read', ({ db, timed }) => {
         const stages = [...pipeline.value, { $limit: rows + 1 }]
