@@ -1,4 +1,5 @@
 /** Clients of MongoDB by credential version: made when first needed, closed when long unused, drained when the credential is replaced. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import { MongoClient, type MongoClientOptions } from 'mongodb'
 import type { DriverDeps, Use } from './driver.ts'
@@ -16,6 +17,13 @@ const MAX_CLIENTS = 200
 const CONNECT_TIMEOUT_MS = 10_000
 /** A replica set without a primary mostly has one again within this time (an election takes up to 12 seconds). */
 const SELECT_TIMEOUT_MS = 15_000
+
+/**
+ * The call that is under way, told when a command of it leaves. The client tries some writes twice, and its last error may be that
+ * nobody could be reached although the first try was sent.
+ */
+export const calls = new AsyncLocalStorage<{ sent: boolean }>()
+const WRITES = new Set(['insert', 'update', 'delete'])
 
 export interface Settings {
   maxConnections: number
@@ -63,6 +71,10 @@ export function createClients(deps: ClientDeps) {
       const client = new MongoClient(`mongodb://${hosts.join(',')}/`, clientOptions(resolved, settings, deps))
       // Without a listener, trouble while nobody asks would end the process.
       client.on('error', () => undefined)
+      client.on('commandStarted', ({ commandName }) => {
+        const call = WRITES.has(commandName) ? calls.getStore() : undefined
+        if (call) call.sent = true
+      })
       return { client, uri: resolved }
     })
     const entry: Kept = { owner, version, ready, known: undefined, busy: 0, usedAt: 0, timer: undefined, whenFree: [] }
@@ -150,6 +162,7 @@ function clientOptions({ user, password, authSource, options }: MongoUri, settin
     ...(tls ? { rejectUnauthorized: true, ...(settings.caCertificate ? { ca: settings.caCertificate } : {}) } : {}),
     maxPoolSize: Math.max(1, Math.min(maxPoolSize || settings.maxConnections, settings.maxConnections)),
     minPoolSize: 0,
+    monitorCommands: true,
     maxConnecting: 2,
     connectTimeoutMS: Math.min(options.connectTimeoutMS || CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS),
     serverSelectionTimeoutMS: Math.min(options.serverSelectionTimeoutMS || SELECT_TIMEOUT_MS, SELECT_TIMEOUT_MS),

@@ -14,7 +14,7 @@ import { cutText, withoutValues } from './caps.ts'
 export interface Circumstances {
   /** The command may change data: then an unknown end must be said. */
   write: boolean
-  /** Was anything of it handed to the client? Before that nothing can have happened. */
+  /** Has a command that changes data left? Before that nothing can have happened. */
   sent: boolean
   /** What was said, for taking its values out of messages. */
   said: readonly unknown[]
@@ -39,6 +39,14 @@ const PASSING = new Set([
 ])
 
 export function mongoFault(error: unknown, at: Circumstances): Fault {
+  const fault = faultOf(error, at)
+  // The server's own answer is the end of it; any other failure may be that of a second try.
+  if (fault.maybeDone || !at.write || !at.sent || error instanceof MongoServerError) return fault
+  const { code, message, hint, details, cause } = fault
+  return new Fault(code, message, { ...(hint ? { hint } : {}), ...(details ? { details } : {}), cause, maybeDone: true })
+}
+
+function faultOf(error: unknown, at: Circumstances): Fault {
   const cause = within(error)
   if (cause.fault) return cause.fault
   if (cause.tls) return untrusted(cause.tls)
@@ -46,15 +54,15 @@ export function mongoFault(error: unknown, at: Circumstances): Fault {
     return new Fault('UPSTREAM_INVALID', 'the server is of a version that is not supported', { hint: 'MongoDB 4.4 or later is needed.' })
   // A server whose sign-in fails is a server that answered: the client may wrap it.
   if (error instanceof MongoServerError) return fromServer(error, at)
-  if (error instanceof MongoServerSelectionError) return unreachable(false)
-  if (error instanceof MongoNetworkError) return lost(at.write && at.sent)
+  if (error instanceof MongoServerSelectionError) return unreachable()
+  if (error instanceof MongoNetworkError) return lost()
   if (error instanceof MongoError) {
-    if (/^Mongo(WaitQueueTimeout|PoolCleared|TopologyClosed|ClientClosed|NotConnected)/.test(error.name)) return unreachable(false)
+    if (/^Mongo(WaitQueueTimeout|PoolCleared|TopologyClosed|ClientClosed|NotConnected)/.test(error.name)) return unreachable()
     if (error.name === 'MongoOperationTimeoutError') return timedOut(at.write && at.sent)
     return new Fault('UPSTREAM_INVALID', clean(error.message, at), { details: { name: error.name } })
   }
   if (/^BSON/.test((error as Error | undefined)?.name ?? '')) return new Fault('INVALID_INPUT', clean((error as Error).message, at))
-  return lost(at.write && at.sent)
+  return lost()
 }
 
 function fromServer(error: MongoServerError, at: Circumstances): Fault {
@@ -110,13 +118,12 @@ const untrusted = (code: string) =>
   new Fault('UPSTREAM_INVALID', `the TLS certificate of the database server cannot be verified (${code})`, {
     hint: 'Give its authority as ca_certificate in the config, or say tls=false if the server offers no TLS and the network between is your own.',
   })
-const unreachable = (maybeDone: boolean) =>
+const unreachable = () =>
   new Fault('UPSTREAM_ERROR', 'the database server cannot be reached', {
-    maybeDone,
     hint: 'Is its address list open for this runtime, and does it take TLS?',
   })
 // One sentence for refused, unreachable and cut: nobody can probe ports with it.
-const lost = (maybeDone: boolean) => new Fault('UPSTREAM_ERROR', 'the connection to the database was lost', { maybeDone })
+const lost = () => new Fault('UPSTREAM_ERROR', 'the connection to the database was lost')
 
 export const timedOut = (maybeDone: boolean, details?: Record<string, unknown>): Fault =>
   new Fault('STEP_TIMED_OUT', 'the command was stopped because its time was up', {

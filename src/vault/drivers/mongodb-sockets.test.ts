@@ -299,4 +299,29 @@ describe('a write whose connection is cut', () => {
     expect(many).toMatchObject({ code: 'UPSTREAM_ERROR', maybeDone: true })
     expect(server.documents('item')).toMatchObject([{ n: 2 }])
   })
+
+  it('[db.mongodb-written-once] may have been done although the second try found nobody', async () => {
+    server.hello = member()
+    const db = session(at('db.test', set('')))
+    await db.find('item', {}, LIMITS)
+    server.hello = { ...member(), isWritablePrimary: false, ismaster: false, secondary: true, primary: undefined }
+    server.next('insert', { kind: 'cut', done: true })
+    expect(await fault(db.insertOne('item', '{"n":1}', LIMITS))).toMatchObject({ code: 'UPSTREAM_ERROR', maybeDone: true })
+    expect(server.documents('item').length).toBe(1)
+    // Now that it is known that nobody takes writes, nothing is sent.
+    expect(await fault(db.insertOne('item', '{"n":2}', LIMITS))).toMatchObject({ code: 'UPSTREAM_ERROR', maybeDone: false })
+    expect(server.documents('item').length).toBe(1)
+  })
+
+  it('[db.mongodb-written-once] was not done where it only waited for its turn', async () => {
+    const alone = (timeoutMs: number) => session(at('db.test'), { max_open_conns: 1 }).insertOne('item', '{"n":1}', { rows: 1, timeoutMs })
+    await session(at('db.test'), { max_open_conns: 1 }).find('item', {}, LIMITS)
+    server.next('insert', { kind: 'hold' })
+    const first = fault(alone(1_500))
+    await server.arrived()
+    const second = await fault(alone(50))
+    expect(second).toMatchObject({ code: 'STEP_TIMED_OUT', maybeDone: false })
+    expect(server.commands.filter((one) => one.insert).length).toBe(1)
+    expect(await first).toMatchObject({ code: 'STEP_TIMED_OUT', maybeDone: true })
+  })
 })

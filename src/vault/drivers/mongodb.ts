@@ -6,7 +6,7 @@ import type { Collection, Db } from 'mongodb'
 import { Fault } from '../../base/errors.ts'
 import { MAX_ROWS, MAX_TIMEOUT_MS } from './caps.ts'
 import type { Driver, Use } from './driver.ts'
-import { type ClientDeps, createClients, type Entry, settingsOf } from './mongodb-client.ts'
+import { type ClientDeps, calls, createClients, type Entry, settingsOf } from './mongodb-client.ts'
 import { mongoFault, timedOut } from './mongodb-errors.ts'
 import { documentOf, filterOf, judgeCollection, aggregationOf, projectionOf, sortOf, updateOf } from './mongodb-fence.ts'
 import { type Known, POWERS_TTL_MS, whoIs } from './mongodb-powers.ts'
@@ -54,9 +54,7 @@ function session(use: Use, clients: ReturnType<typeof createClients>, now: () =>
           const { client } = await entry.ready
           const db = client.db(database)
           if (kind !== 'ask' && !settings.acceptSuperuser) refusePowers(await known(entry, db, timed))
-          stop.throwIfAborted()
-          at.sent = true
-          return await work({ db, entry, timed })
+          return await calls.run(at, () => work({ db, entry, timed }))
         }),
       )
     } catch (error) {
