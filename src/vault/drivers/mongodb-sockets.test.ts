@@ -72,7 +72,8 @@ const fault = async (call: Promise<unknown>): Promise<Fault> => {
   throw error
 }
 const set = (more: string) => `&replicaSet=rs${more}`
-const at = (host: string, query = '') => `${server.uri(undefined, undefined, host)}?tls=false&serverSelectionTimeoutMS=500${query}`
+const at = (host: string, query = '', ms = 500) =>
+  `${server.uri(undefined, undefined, host)}?tls=false&serverSelectionTimeoutMS=${ms}${query}`
 async function until(what: string, holds: () => boolean, withinMs = 3000) {
   for (const end = Date.now() + withinMs; Date.now() < end; ) {
     if (holds()) return
@@ -271,19 +272,21 @@ describe('[db.tls-verified] TLS', () => {
 })
 
 describe('a write whose connection is cut', () => {
+  /** A server whose connection was cut is asked again half a second after it was asked last, at the earliest. */
+  const PATIENT = 10_000
   const here = () => `db.test:${server.port}`
   const member = () => ({ setName: 'rs', setVersion: 1, hosts: [here()], primary: here(), me: here() })
 
   it('[db.mongodb-written-once] is tried once more under the same number, and is done once', async () => {
     server.hello = member()
     server.next('insert', { kind: 'cut', done: true })
-    await session(at('db.test', set(''))).insertOne('item', '{"n":1}', LIMITS)
+    await session(at('db.test', set(''), PATIENT)).insertOne('item', '{"n":1}', LIMITS)
     const tries = server.commands.filter((one) => one.insert === 'item')
     expect(tries.length).toBe(2)
     expect(String(tries[1]!.txnNumber)).toBe(String(tries[0]!.txnNumber))
     expect(server.documents('item').length).toBe(1)
     server.next('update', { kind: 'cut', done: true })
-    expect(await session(at('db.test', set(''))).updateOne('item', '{"n":1}', '{"$inc":{"n":1}}', false, LIMITS)).toMatchObject({
+    expect(await session(at('db.test', set(''), PATIENT)).updateOne('item', '{"n":1}', '{"$inc":{"n":1}}', false, LIMITS)).toMatchObject({
       modified_count: 1,
     })
     expect(server.documents('item')[0]?.n).toBe(2)
@@ -292,10 +295,10 @@ describe('a write whose connection is cut', () => {
   it('is not tried again with retryWrites=false, nor one that changes many', async () => {
     server.hello = member()
     server.next('insert', { kind: 'cut', done: true })
-    const once = await fault(session(at('db.test', `${set('')}&retryWrites=false`)).insertOne('item', '{"n":1}', LIMITS))
+    const once = await fault(session(at('db.test', `${set('')}&retryWrites=false`, PATIENT)).insertOne('item', '{"n":1}', LIMITS))
     expect(once).toMatchObject({ code: 'UPSTREAM_ERROR', maybeDone: true })
     server.next('update', { kind: 'cut', done: true })
-    const many = await fault(session(at('db.test', set(''))).updateMany('item', '{}', '{"$inc":{"n":1}}', false, LIMITS))
+    const many = await fault(session(at('db.test', set(''), PATIENT)).updateMany('item', '{}', '{"$inc":{"n":1}}', false, LIMITS))
     expect(many).toMatchObject({ code: 'UPSTREAM_ERROR', maybeDone: true })
     expect(server.documents('item')).toMatchObject([{ n: 2 }])
   })
