@@ -31,8 +31,8 @@ const TEST_LINES = 600
 /** Modules that reach the network or the system's database, and the only files that may import them. */
 const GUARDED: Record<string, RegExp> = {
   undici: /^base\/(egress|exchange)\.ts$/,
-  'node:net': /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|postgres-connect)|listener)\.ts$/,
   'node:tls': /^vault\/drivers\/(postgres-connect|firestore-line)\.ts$/,
+  'node:net': /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|postgres-connect)|listener)\.ts$/,
   'node:http': /^listener\.ts$/,
   'node:https': /^$/,
   'node:dns': /^$/,

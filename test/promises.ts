@@ -62,6 +62,10 @@ export const PROMISES = {
   'db.errors-say-no-values': 'Database failures hold no parameter, row value or password.',
   'db.tls-verified': 'Certificates are verified unless sslmode says otherwise.',
   'db.superuser-refused': 'A powerful database role runs nothing until somebody accepts that.',
+  'db.mongodb-fence': 'Nothing that is said to MongoDB runs JavaScript, reaches another database, or writes through a tool that reads.',
+  'db.mongodb-hosts-judged':
+    'A host that a replica set or DNS names is judged like one that was entered, and is not connected to when refused.',
+  'db.mongodb-written-once': 'A write to MongoDB whose answer was lost is done once, or said to be perhaps done.',
   'db.drain': "A replaced credential's statements end, then its sessions close.",
   'db.firestore-own-identity':
     "Firestore is reached at judged addresses with the connection's own key: no proxy, no identity of the machine.",

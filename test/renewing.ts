@@ -302,7 +302,8 @@ export async function stage(): Promise<Stage> {
       const dataDir = options.dataDir ?? join(home, name)
       const now = () => it.now
       const fetch = options.fetch ?? acme.fetch
-      const egress: Egress = { fetch, address: () => Promise.reject(new Error('no sockets here')), close: async () => undefined }
+      const nowhere = () => Promise.reject(new Error('no sockets here'))
+      const egress: Egress = { fetch, address: nowhere, srv: nowhere, close: async () => undefined }
       const fault = options.fault ? { fault: options.fault } : {}
       const rootSource = { kind: 'value', name: 'TEST_KEY', value: rootKey } as const
       const vault = createVault({

@@ -398,3 +398,52 @@ describe('bodies', () => {
     expect(await faultOf((await egress.fetch(url)).text())).toMatchObject({ code: 'UPSTREAM_INVALID', maybeDone: true })
   })
 })
+
+describe('records of a service', () => {
+  const missing = (code: string) => Promise.reject(Object.assign(new Error(code), { code }))
+
+  it('are the hosts of its SRV records and the texts at its name, put together', async () => {
+    const asked: string[] = []
+    const egress = door({
+      records: {
+        srv: async (name) => {
+          asked.push(name)
+          return [{ name: 'a.example.net', port: 27_017, priority: 0, weight: 0 }]
+        },
+        txt: async (name) => {
+          asked.push(name)
+          return [['one ', 'text'], ['another']]
+        },
+      },
+    })
+    expect(await egress.srv('mongodb', 'DB.Example.net')).toEqual({
+      hosts: [{ host: 'a.example.net', port: 27_017 }],
+      texts: ['one text', 'another'],
+    })
+    expect(asked.sort()).toEqual(['_mongodb._tcp.db.example.net', 'db.example.net'])
+  })
+
+  it('without a text are enough, without a host are none', async () => {
+    const hosts = [{ name: 'a.example.net', port: 1 }]
+    const silent = door({ records: { srv: async () => hosts, txt: () => missing('ENODATA') } })
+    expect((await silent.srv('mongodb', 'db.example.net')).texts).toEqual([])
+    for (const [records, reason] of [
+      [{ srv: () => missing('ENOTFOUND'), txt: async () => [] }, 'ENOTFOUND'],
+      [{ srv: async () => [], txt: async () => [] }, 'ENODATA'],
+      [{ srv: async () => hosts, txt: () => missing('ESERVFAIL') }, 'ESERVFAIL'],
+    ] as const) {
+      const fault = await faultOf(door({ records }).srv('mongodb', 'db.example.net'))
+      expect(fault).toMatchObject({ code: 'UPSTREAM_ERROR', details: { reason } })
+    }
+  })
+
+  it.each([
+    ['mongodb', '10.0.0.1'],
+    ['mongodb', 'a b'],
+    ['mongodb', ''],
+    ['a.b', 'db.example.net'],
+  ])('are not asked for as %j of %j', async (service, name) => {
+    const records = { srv: () => Promise.reject(new Error('asked')), txt: () => Promise.reject(new Error('asked')) }
+    expect((await faultOf(door({ records }).srv(service, name))).code).toBe('INVALID_INPUT')
+  })
+})

@@ -2,7 +2,7 @@
  * The way out of the building. Every name is resolved here, every answer is judged, and a connection goes only to an address that
  * was judged. Nothing else in the runtime opens a connection to somebody else's machine.
  */
-import { lookup as systemLookup } from 'node:dns/promises'
+import { lookup as systemLookup, resolveSrv, resolveTxt } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { Agent, Pool } from 'undici'
@@ -25,6 +25,8 @@ export interface EgressDeps {
   ownListeners?: () => readonly { address: string; port: number }[]
   /** Every address of a name. Default: the system's resolver. */
   lookup?: (host: string) => Promise<string[]>
+  /** The SRV records of a name, and the TXT records of another. Default: the system's name servers. */
+  records?: { srv: (name: string) => Promise<{ name: string; port: number }[]>; txt: (name: string) => Promise<string[][]> }
   /** Told of each refusal, for the audit trail and the metrics. */
   onRefusal?: (refusal: { host: string; port: number; rule: string }) => void
 }
@@ -37,6 +39,11 @@ export interface Egress {
   fetch(url: string | URL, init?: EgressInit): Promise<Response>
   /** The address to open a database socket to, judged like the rest; any port. Faults: EGRESS_BLOCKED, UPSTREAM_ERROR, INVALID_INPUT. */
   address(host: string, port: number): Promise<Checked>
+  /**
+   * The hosts that DNS names for a service (`_service._tcp.name`, RFC 2782), and the texts that stand at the name itself. Nothing of it
+   * is judged here: whoever connects to such a host asks for its address like for any other. Faults: UPSTREAM_ERROR, INVALID_INPUT.
+   */
+  srv(service: string, name: string): Promise<{ hosts: HostPort[]; texts: string[] }>
   /** Cuts what is still under way. */
   close(): Promise<void>
 }
@@ -74,6 +81,8 @@ export function parseAllow(text: string): HostPort {
 export function createEgress(deps: EgressDeps): Egress {
   const allowed = new Set(deps.allowPrivate.map(({ host, port }) => key(canonicalHost(host) ?? '', port)))
   const lookup = deps.lookup ?? (async (host: string) => (await systemLookup(host, { all: true })).map(({ address }) => address))
+
+  const records = deps.records ?? { srv: resolveSrv, txt: resolveTxt }
 
   const refuse = (host: string, port: number, rule: string): never => {
     deps.onRefusal?.({ host, port, rule })
@@ -154,9 +163,24 @@ export function createEgress(deps: EgressDeps): Egress {
       check(host, host, port)
       return { address: host, family: family === 6 ? 6 : 4 }
     },
+    async srv(service, written) {
+      const name = canonicalHost(written)
+      if (!name || isIP(name) > 0 || !/^[a-z0-9-]{1,15}$/i.test(service))
+        throw new Fault('INVALID_INPUT', 'that is not a service and a name')
+      const none = (error: { code?: unknown }) => (NO_RECORD.has(error.code) ? [] : unresolved(name, error.code))
+      const [hosts, texts] = await Promise.all([
+        within(CONNECT_MS, records.srv(`_${service}._tcp.${name}`)).catch((error) => unresolved(name, error.code)),
+        within(CONNECT_MS, records.txt(name)).catch(none),
+      ])
+      if (hosts.length === 0) unresolved(name, 'ENODATA')
+      return { hosts: hosts.map((one) => ({ host: one.name, port: one.port })), texts: texts.map((parts) => parts.join('')) }
+    },
     close: () => pool.destroy(),
   }
 }
+
+/** A name without TXT records says nothing, which is no failure. */
+const NO_RECORD = new Set<unknown>(['ENODATA', 'ENOTFOUND'])
 
 function target(url: URL): HostPort {
   const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname

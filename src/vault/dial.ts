@@ -23,7 +23,7 @@ const isRemote = (wire: Wire): wire is RemoteWire => Object.hasOwn(wirings, wire
 
 export function createDial(deps: {
   sealed: Pick<Sealed, 'read'>
-  egress: Pick<Egress, 'address' | 'fetch'>
+  egress: Pick<Egress, 'address' | 'fetch' | 'srv'>
   now: () => number
   localRoot: string
 }) {
@@ -34,7 +34,8 @@ export function createDial(deps: {
   function driverOf(wire: RemoteWire): Promise<Driver<object>> {
     const known = opened.get(wire)
     if (known !== undefined) return known
-    const driver: Promise<Driver<object>> = wirings[wire].open({ address: deps.egress.address, fetch: deps.egress.fetch, now: deps.now })
+    const { address, fetch, srv } = deps.egress
+    const driver: Promise<Driver<object>> = wirings[wire].open({ address, fetch, srv, now: deps.now })
     opened.set(wire, driver)
     driver.catch(() => opened.delete(wire))
     return driver

@@ -22,6 +22,7 @@ beforeAll(async () => {
   const egress: Egress = {
     fetch: () => Promise.reject(new Error('no network here')),
     address: () => Promise.reject(new Error('no sockets here')),
+    srv: () => Promise.reject(new Error('no names here')),
     close: async () => undefined,
   }
   const rootSource = { kind: 'value', name: 'TEST_KEY', value: conceal(newRootKeyText()) } as const

@@ -31,6 +31,8 @@ export interface DriverDeps {
   address: Egress['address']
   /** HTTP through the same guard, for a database that has an API beside its wire. */
   fetch: Egress['fetch']
+  /** Where DNS says that a service is. Each of these hosts goes through `address` like any other. */
+  srv: Egress['srv']
   now: () => number
 }
 

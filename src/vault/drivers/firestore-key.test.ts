@@ -152,7 +152,11 @@ describe('through the dial', () => {
     expect(wirings.firestore.parts({ service_account_json: file })).toEqual({ service_account_json: [private_key] })
     const dial = createDial({
       sealed: { read: async () => ({ service_account_json: file }) },
-      egress: { address: async () => ({ address: '127.0.0.1', family: 4 }), fetch: (url, init) => fetch(url, init as RequestInit) },
+      egress: {
+        address: async () => ({ address: '127.0.0.1', family: 4 }),
+        fetch: (url, init) => fetch(url, init as RequestInit),
+        srv: () => Promise.reject(new Error('nobody asks where it is')),
+      },
       now: Date.now,
       localRoot: '/nowhere',
     })

@@ -12,7 +12,7 @@ let server: TestFirestore
 let now = Date.now()
 const asked: string[] = []
 const drivers: ReturnType<typeof createFirestore>[] = []
-const deps: DriverDeps = {
+const deps: Pick<DriverDeps, 'address' | 'fetch' | 'now'> = {
   address: async (host, port) => {
     asked.push(`${host}:${port}`)
     return { address: '127.0.0.1', family: 4 }

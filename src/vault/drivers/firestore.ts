@@ -42,7 +42,9 @@ interface Written {
   commitTime: Time | null
 }
 
-export function createFirestore(deps: DriverDeps): Driver<FirestoreSession> & { session(use: Use): FirestoreSession } {
+export function createFirestore(
+  deps: Pick<DriverDeps, 'address' | 'fetch' | 'now'>,
+): Driver<FirestoreSession> & { session(use: Use): FirestoreSession } {
   const tokens = createTokens(deps)
   const lines = createLines(deps)
 

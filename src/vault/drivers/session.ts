@@ -1,3 +1,5 @@
+import type { MongoSession } from './mongodb-session.ts'
+
 /** What a connector with a SQL wire gets: it can ask, and cannot see how the question is carried. */
 
 export interface SqlColumn {
@@ -102,4 +104,5 @@ export interface Sessions {
   postgres: SqlSession
   sqlite: SqlSession
   firestore: FirestoreSession
+  mongodb: MongoSession
 }

@@ -5,6 +5,7 @@ import { conceal, reveal } from '../secret.ts'
 import type { Wiring } from './driver.ts'
 import { describeDsn, parseDsn, secretPartsOf } from './dsn.ts'
 import { DATA_HOST, RULES_HOST, TOKEN_HOST, targetOf } from './firestore-key.ts'
+import { describeMongoUri, parseMongoUri, secretPartsOf as secretPartsOfMongoUri } from './mongodb-uri.ts'
 import type { Sessions } from './session.ts'
 
 export type RemoteWire = Exclude<keyof Sessions, 'sqlite'>
@@ -49,4 +50,16 @@ const firestore: Wiring<Sessions['firestore']> = {
   },
 }
 
-export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, firestore }
+const uriOf = (secret: Readonly<Record<string, string>>): string => secret.uri ?? fail('CREDENTIAL_MALFORMED', 'the connection has no uri')
+
+const mongodb: Wiring<Sessions['mongodb']> = {
+  read({ secret }) {
+    const { srv, hosts } = parseMongoUri(uriOf(secret))
+    // The hosts of mongodb+srv are known when DNS is asked, at the first call.
+    return { facts: describeMongoUri(uriOf(secret)), hosts: srv ? [] : hosts }
+  },
+  parts: ({ uri }): Record<string, string[]> => (uri ? { uri: secretPartsOfMongoUri(uri) } : {}),
+  open: async (deps) => (await import('./mongodb.ts')).createMongodb(deps),
+}
+
+export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, mongodb, firestore }
