@@ -28,6 +28,7 @@ const templates = {
         {
           slug: 'api_key',
           title: 'API key',
+          can_try: true,
           fields: [
             { name: 'username', label: 'User', secret: false, required: false, hint: '', format: null, format_says: null },
             { name: 'api_key', label: 'Access token', secret: true, required: true, hint: 'Settings', format: null, format_says: null },
