@@ -42,7 +42,7 @@ export function intake(title: string, fields: readonly Field[], given: Readonly<
         : /[\0\r\n]/.test(value) && !value.startsWith('{')
           ? 'has a line break in it'
           : field.format && !field.format.pattern.test(value)
-            ? field.format.says
+            ? `is malformed: a right one ${field.format.says}`
             : null
     if (wrong)
       fail('CREDENTIAL_MALFORMED', `${field.label} (credentials.${field.name}) ${wrong}`, {
