@@ -86,7 +86,7 @@ export async function connectBackend(dsn: MysqlDsn, address: Address, options: B
   const { connection, inside, state } = await signIn(dsn, target.address, options)
   const query = (sql: string) =>
     new Promise<unknown[][]>((resolve, reject) => {
-      connection.query({ sql, rowsAsArray: true }, (error, rows) => (error ? reject(error) : resolve(rows as unknown as unknown[][])))
+      connection.query(sql, (error, rows) => (error ? reject(error) : resolve(rows as unknown as unknown[][])))
     })
   const destroy = () => {
     state.alive = false
@@ -165,6 +165,8 @@ async function signIn(dsn: MysqlDsn, ip: string, { ca, signal }: BackendOptions)
       : {}),
     // No code is made from the names of columns.
     disableEval: true,
+    // Two columns may have one name.
+    rowsAsArray: true,
     supportBigNumbers: true,
     bigNumberStrings: true,
     dateStrings: true,

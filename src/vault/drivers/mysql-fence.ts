@@ -1,7 +1,7 @@
 /**
  * What a statement may be, judged on its words (mysql-lexer.ts). This fence matters more than PostgreSQL's: `START TRANSACTION READ ONLY`
- * does not stop a CREATE TABLE in MariaDB, which commits and runs, nor functions that read files or take locks. The wall behind it are
- * one statement by the protocol, that transaction, and the privileges of the user.
+ * does not stop DROP, ALTER, TRUNCATE or GRANT in MariaDB, which commit and run, nor SELECT INTO OUTFILE, nor functions that read files
+ * or take locks. The walls behind it are one statement by the protocol, that transaction, and the privileges of the user.
  */
 import { Fault } from '../../base/errors.ts'
 import { MAX_SQL_LENGTH } from './caps.ts'
@@ -11,7 +11,7 @@ import { lex, type Token } from './mysql-lexer.ts'
 export type Mode = 'read' | 'write'
 
 /** Words that begin a query. */
-const QUERIES = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE'])
+export const QUERIES: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE'])
 
 /** What SHOW may show. Not GRANTS and CREATE USER: they print the hash of a password. */
 const SHOWN = new Set(

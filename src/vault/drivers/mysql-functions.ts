@@ -11,7 +11,7 @@ const REACHING = [
   /^(lib_mysqludf_|sys_(exec|eval|get|set|bineval)$|http_|json_http|mysql_http|raptor_|do_system$)/,
   /^(spider_|mroonga_command$|handlersocket_)/,
   /^(keyring_|mysql_query_rewrite|load_rewrite_rules|set_firewall_|read_firewall_|mysql_firewall_|audit_log_|audit_api_|version_tokens_|telemetry_)/,
-  /^(group_replication_|asynchronous_connection_failover_|mysqlx_|mysql_autoinc|dbug$|wsrep_set|gen_blocklist|masking_dictionary)/,
+  /^(group_replication_|asynchronous_connection_failover_|mysqlx_|dbug$|wsrep_s(et|ync)_|gen_blocklist|masking_dictionary)/,
 ]
 
 /** Wait, lock, count up, or leave something in the session or at the server. */

@@ -6,6 +6,7 @@
  */
 import type { EventEmitter } from 'node:events'
 import type { ResultSetHeader } from 'mysql2'
+import { Fault } from '../../base/errors.ts'
 import { collectRows, type Rows } from './caps.ts'
 import type { Backend } from './mysql-connect.ts'
 import { type Field, toJson, toParameter, typeName } from './mysql-values.ts'
@@ -24,24 +25,38 @@ export interface StatementOptions {
   args: readonly unknown[]
   /** Most rows that come back. */
   rows: number
+  /** The text was judged to be a query, which answers rows. */
+  query: boolean
   /** The offset of the session's time zone, where it is known. */
   zone: string | null
   /** Called once when no more rows fit, so that a reader can hang up instead of listening to the rest. */
   onFull?: () => void
 }
 
-/** Rejects with the server's error as mysql2 gives it. */
+/** Rejects with the server's error as mysql2 gives it, or with a Fault. */
 export async function runStatement(backend: Backend, options: StatementOptions): Promise<Answered> {
-  const { text: sql, args } = options
+  const { text, args } = options
+  let prepared: Prepared
   try {
-    return await listen(backend, options, () =>
-      backend.connection.execute({ sql, values: args.map(toParameter), rowsAsArray: true } as never),
-    )
+    prepared = await prepare(backend, text)
   } catch (error) {
     if ((error as { errno?: number }).errno !== NOT_PREPARABLE || args.length > 0) throw error
-    return listen(backend, options, () => backend.connection.query({ sql, rowsAsArray: true } as never))
+    return listen(backend, options, () => backend.connection.query(text))
   }
+  // The server's own reading of the text: what answers no columns is no query, whatever its words looked like.
+  if (options.query && prepared.columns.length === 0) throw new Fault('TOOL_REFUSED', 'the server does not read this statement as a query')
+  return listen(backend, options, () => prepared.execute(args.map(toParameter)))
 }
+
+interface Prepared {
+  columns: unknown[]
+  execute(values: unknown[]): unknown
+}
+
+const prepare = (backend: Backend, text: string): Promise<Prepared> =>
+  new Promise((resolve, reject) => {
+    backend.connection.prepare(text, (error, prepared) => (error ? reject(error) : resolve(prepared as unknown as Prepared)))
+  })
 
 function listen(backend: Backend, options: StatementOptions, start: () => unknown): Promise<Answered> {
   return new Promise((resolve, reject) => {

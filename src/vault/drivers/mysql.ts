@@ -1,7 +1,7 @@
 /**
  * The MySQL and MariaDB driver of the strong room: pools by credential version, and statements that read, ask or write. Reading is
- * fenced by the words of the statement (mysql-fence.ts), one statement by the protocol (mysql-statement.ts), and a read-only
- * transaction that is always rolled back; afterwards the session is emptied or cut.
+ * fenced by the words of the statement (mysql-fence.ts), one statement by the protocol that the server itself takes for a query
+ * (mysql-statement.ts), and a read-only transaction that is always rolled back; afterwards the session is emptied or cut.
  *
  * Proven against MariaDB 10.11 (kin server). What that cannot prove of MySQL 8 and 9, and therefore is only written from their
  * documentation: `max_execution_time` (which bounds SELECT alone: writes are bounded by our own clock and KILL); sign-in by
@@ -15,7 +15,7 @@ import { MAX_ARGS, MAX_ROWS, MAX_TIMEOUT_MS } from './caps.ts'
 import { type Address, type Backend, connectBackend } from './mysql-connect.ts'
 import { type MysqlDsn, mysqlSecretParts, parseMysqlDsn } from './mysql-dsn.ts'
 import { answered, mysqlFault, timedOut } from './mysql-errors.ts'
-import { judge } from './mysql-fence.ts'
+import { judge, QUERIES } from './mysql-fence.ts'
 import { dangerousPowers, POWERS_TTL_MS } from './mysql-powers.ts'
 import { type Answered, runStatement } from './mysql-statement.ts'
 import { createPool, type Kind, type Pool } from './postgres-pool.ts'
@@ -117,7 +117,7 @@ export function createMysql(deps: MysqlDeps): MysqlDriver {
       const parsed = parseMysqlDsn(dsn)
       const secrets = [dsn, ...mysqlSecretParts(dsn)]
 
-      async function run(kind: Kind, judged: boolean, sql: string, args: readonly unknown[], limits: SqlLimits): Promise<Answered> {
+      async function run(kind: Kind, command: string | null, sql: string, args: readonly unknown[], limits: SqlLimits): Promise<Answered> {
         if (args.length > MAX_ARGS) throw new Fault('INVALID_INPUT', `a statement takes at most ${MAX_ARGS} parameters`)
         const ms = Math.max(1, Math.min(limits.timeoutMs || options.timeoutMs, MAX_TIMEOUT_MS))
         const rows = Math.max(0, Math.min(limits.rows, MAX_ROWS))
@@ -129,12 +129,13 @@ export function createMysql(deps: MysqlDeps): MysqlDriver {
         let overflow: (() => boolean) | undefined
         let kept = false
         try {
-          backend = await ready(entry, kind, judged, { ms, rows }, stop)
+          backend = await ready(entry, kind, command !== null, { ms, rows }, stop)
           cut = cancelOn(stop, backend)
           overflow = backend.meter()
           at.sent = true
           const onFull = kind === 'read' ? hangUp(backend) : undefined
-          const answer = await runStatement(backend, { text: sql, args, rows, zone: parsed.timeZone, ...(onFull ? { onFull } : {}) })
+          const query = command !== null && QUERIES.has(command)
+          const answer = await runStatement(backend, { text: sql, args, rows, query, zone: parsed.timeZone, ...(onFull ? { onFull } : {}) })
           kept = true
           return answer
         } catch (error) {
@@ -189,13 +190,13 @@ export function createMysql(deps: MysqlDeps): MysqlDriver {
 
       return {
         async read(sql, args, limits) {
-          judge(sql, args, 'read')
-          return plain(await run('read', true, sql, args, limits))
+          const command = judge(sql, args, 'read')
+          return plain(await run('read', command, sql, args, limits))
         },
-        ask: async (sql, args, limits) => plain(await run('read', false, sql, args, limits)),
+        ask: async (sql, args, limits) => plain(await run('read', null, sql, args, limits)),
         async write(sql, args, limits) {
           const command = judge(sql, args, 'write')
-          const answer = await run('write', true, sql, args, limits)
+          const answer = await run('write', command, sql, args, limits)
           return { ...plain(answer), row_count: answer.touched || answer.row_count, command }
         },
       }
