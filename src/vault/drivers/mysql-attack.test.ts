@@ -88,6 +88,8 @@ describe.skipIf(!here)('[db.mysql-read-only-holds] reading, with every privilege
     ['in a comment that runs', '/*! drop table plain */'],
     ['in a comment that runs by version', 'select 1 /*!50000 into outfile "/tmp/never" */'],
     ["in MariaDB's comment that runs", '/*M! drop table plain */'],
+    ['a lock in a comment that runs', "select 1 /*!, get_lock('a', 0) */"],
+    ["a lock in MariaDB's comment that runs", "select 1 /*M!100000, get_lock('a', 0) */"],
     ['in a nested comment that runs', 'select /* /*! */ 1 /*! into @a */'],
     ['behind a comment that both begin', '/* select */ drop table plain'],
     ['stacked', 'select 1; drop table plain'],

@@ -126,7 +126,7 @@ const resetOf = (connection: Connection) =>
   (connection as unknown as { reset(done: (error: Error | null) => void): void }).reset.bind(connection)
 
 async function signIn(dsn: MysqlDsn, ip: string, { ca, signal }: BackendOptions) {
-  const tls = tlsOptions(dsn.sslMode, dsn.host, ip, ca)
+  const tls = tlsOptions(dsn.sslMode, dsn.host, ca)
   const socket = connectSocket({ host: ip, port: dsn.port, keepAlive: true, noDelay: true })
   let keyAsked = false
   const connection = mysql.createConnection({
@@ -219,12 +219,13 @@ function secure(inside: Inside, tls: ConnectionOptions, done: (error?: Error) =>
   inside.stream = socket
 }
 
-function tlsOptions(mode: SslMode, host: string, ip: string, ca: string | undefined): false | ConnectionOptions {
+function tlsOptions(mode: SslMode, host: string, ca: string | undefined): false | ConnectionOptions {
   if (mode === 'DISABLED') return false
   const servername = tlsName(host)
   return {
     minVersion: 'TLSv1.2',
-    host: ip,
+    // What the certificate must be for. An address cannot be a server name.
+    host,
     ...(servername ? { servername } : {}),
     ...(ca ? { ca: [ca] } : {}),
     rejectUnauthorized: mode !== 'REQUIRED',
