@@ -1,6 +1,6 @@
-import { type Checked, connector, fail, type ToolContext, z } from '../contract.ts'
+import { type Checked, connector, Fault, fail, type ToolContext, z } from '../contract.ts'
 import { health } from './health.ts'
-import { catalogue } from './shapes.ts'
+import { catalogue, limits } from './shapes.ts'
 import { statements } from './statements.ts'
 import { tables } from './tables.ts'
 
@@ -48,16 +48,15 @@ export default connector({
 })
 
 const WHO = `
-  select current_user() as name, user() as session_of, coalesce(database(), '') as db, version() as version, @@hostname as server, @@port as port,
-         @@global.local_infile as local_infile`
+  select current_user() as name, user() as session_of, coalesce(database(), '') as db, version() as version, @@hostname as server, @@port as port`
 
-/** Privileges on everything that reach files, programs, settings or accounts of the server. The driver refuses tools by the same list. */
-const LOUD: Readonly<Record<string, string>> = {
-  'ALL PRIVILEGES': 'it may do EVERYTHING on this server, with every database, file and account',
-  SUPER: 'it may change settings of the server and act as anybody (SUPER)',
-  FILE: 'it may read and write FILES OF THE SERVER (FILE)',
-  SHUTDOWN: 'it may stop the server (SHUTDOWN)',
-  'CREATE USER': 'it may make and change accounts (CREATE USER)',
+/** What privileges on everything mean, in words. Others that the driver refuses are named as they are. */
+const MEANING: Readonly<Record<string, string>> = {
+  'ALL PRIVILEGES': 'ALL PRIVILEGES, with every database, file and account of the server',
+  SUPER: 'SUPER, which changes settings of the server and acts as anybody',
+  FILE: 'FILE, which reads and writes FILES OF THE SERVER',
+  SHUTDOWN: 'SHUTDOWN, which stops the server',
+  'CREATE USER': 'CREATE USER, which makes and changes accounts',
 }
 
 /** Who the credential is, what it may do, and what it should not be able to do. */
@@ -68,10 +67,16 @@ async function check(ctx: ToolContext): Promise<Checked> {
   const granted = lines.flatMap((line) => grantsOf(line))
   const warnings: string[] = []
   const everywhere = new Set(granted.filter(({ on }) => on === '*.*').flatMap(({ privileges }) => privileges))
-  const loud = Object.keys(LOUD).filter((privilege) => everywhere.has(privilege))
-  if (loud.length > 0) {
+  // The driver knows which privileges are too many, and says so of a read, unless that was accepted.
+  const refused = await ctx.db.read('select 1', [], limits(ctx, 1)).then(
+    () => [],
+    (error: unknown) => powersOf(error),
+  )
+  const powers = new Set([...refused, ...Object.keys(MEANING).filter((privilege) => everywhere.has(privilege))])
+  if (powers.size > 0) {
     warnings.push(
-      `This user is POWERFUL: ${loud.map((privilege) => LOUD[privilege]).join('; ')}. Tools refuse it until accept_superuser is set. Connect an ordinary user instead.`,
+      `This user is POWERFUL. It has ${[...powers].map((power) => MEANING[power] ?? power).join('; ')}. ` +
+        'Tools refuse it until accept_superuser is set. Connect an ordinary user instead.',
     )
   }
   if (everywhere.has('PROCESS'))
@@ -92,6 +97,12 @@ async function check(ctx: ToolContext): Promise<Checked> {
     granted_scopes: ['connect', ...[...scopes].sort()],
     warnings,
   }
+}
+
+function powersOf(error: unknown): string[] {
+  const powers = error instanceof Fault && error.code === 'TOOL_REFUSED' ? error.details?.powers : undefined
+  if (Array.isArray(powers)) return powers.map(String)
+  throw error
 }
 
 /** ``GRANT SELECT, INSERT (`a`) ON `shop`.* TO …`` */
