@@ -11,6 +11,8 @@ const REACHING = [
   /^(lib_mysqludf_|sys_(exec|eval|get|set|bineval)$|http_|json_http|mysql_http|raptor_|do_system$)/,
   /^(spider_|mroonga_command$|handlersocket_)/,
   /^(keyring_|mysql_query_rewrite|load_rewrite_rules|set_firewall_|read_firewall_|mysql_firewall_|audit_log_|audit_api_|version_tokens_|telemetry_)/,
+  // Components of MySQL, and what the clouds add: calls of other services by SQL.
+  /^(gen_dictionary_|innodb_redo_log_|mysql_option_tracker_|firewall_group_|lambda_|aws_|ml_)/,
   /^(group_replication_|asynchronous_connection_failover_|mysqlx_|dbug$|wsrep_s(et|ync)_|gen_blocklist|masking_dictionary)/,
 ]
 

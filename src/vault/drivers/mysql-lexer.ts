@@ -70,6 +70,8 @@ export function lex(sql: string): Lexed {
       tokens.push({ kind: 'number', text: '' })
     } else if (/[\w$]/.test(c) || c > '\x7f') {
       const word = take(WORD)![0]
+      // MySQL 9 reads `$$ … $$` as a string.
+      if (c === '$') return no('a word in it begins with $; put such a name in backticks')
       tokens.push({ kind: 'word', text: word.toUpperCase() })
     } else if (c === '\\') {
       if (next !== 'N') return no('it holds a backslash outside of a string')
