@@ -167,6 +167,8 @@ describe('a read', () => {
     'select "\ud800", sleep(1)',
     'select 1\\; drop table a',
     'select 1abc from a',
+    'select 5--sleep(1)',
+    'select 5 --`sleep`(1)',
     "select $$ ' $$, sleep(1), $$ ' $$",
     "select $a$ ' $a$, sleep(1)",
     "select gen_dictionary_load('/etc/passwd', 'x')",
@@ -390,7 +392,7 @@ describe.skipIf(!here)('the server itself', () => {
       const pieces = Array.from({ length: Math.floor(random() * 5) }, () => pick(random() < 0.5 ? QUOTES : PLAIN))
       const sql =
         i % 2
-          ? `select 1, ${q1} ${pick(HOSTILE)} ${q2}${pick(['', '\n', ' 1', q1, ', 2'])}`
+          ? `select 1${pick([', ', '', ' + '])}${q1}${pick(['', ' '])}${pick(HOSTILE)}${pick(['', ' '])}${q2}${pick(['', '\n', ' 1', q1, ', 2'])}`
           : `select ${pick(PLAIN)}${pieces.join('')}${pick(HOSTILE)}${pick(QUOTES)}${pick(PLAIN)}`
       if (code(sql, 'read') !== 'runs') {
         tally.refused++
