@@ -1,6 +1,9 @@
 /** Values of MySQL, both ways. https://dev.mysql.com/doc/refman/8.4/en/data-types.html */
-import { type FieldPacket, TypedParameter, Types } from 'mysql2'
+import mysql, { type FieldPacket } from 'mysql2'
 import { cutText, MAX_CELL_BYTES } from './caps.ts'
+
+// Node does not find these by name: mysql2 defines them when they are first asked for.
+const { TypedParameter, Types } = mysql
 
 /** What mysql2 knows of a column besides what its types tell. */
 export type Field = FieldPacket & { extendedFormat?: string; extendedTypeName?: string; columnLength?: number; characterSet?: number }
