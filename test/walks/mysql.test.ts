@@ -40,7 +40,7 @@ describe.skipIf(!here)('MySQL, from the connection string to the result', () => 
       sql('add', 'insert into cities values (?, ?)', [3, '{{steps.find.result.rows[0].name}}'], ['find']),
       sql('count', 'select count(*) as n from cities where name = ?', ['{{steps.find.result.rows[0].name}}'], ['add']),
     ])
-    const { run, steps } = await ran(rt, workflow, { input: { id: 2 } })
+    const { run, steps } = await ran(rt, workflow, { trigger_payload: { id: 2 } })
     expect(run.status, JSON.stringify(steps)).toBe('completed')
     expect(await shop.admin("select count(*) as n from cities where name = 'Ghent'")).toEqual([{ n: 2 }])
     const told = JSON.stringify([made, valid, instance, run, steps, (await rt.ok('GET', `/v1/connections/${made.id}`)) as unknown])

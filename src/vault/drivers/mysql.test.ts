@@ -315,6 +315,31 @@ describe.skipIf(!here)('the MySQL driver', () => {
       )
     })
 
+    it('of too many sessions ask to come back later', async () => {
+      const dsn = await user('lonely')
+      await server.admin('alter user lonely with max_user_connections 1')
+      const db = session('lonely', { dsn, maxConnections: 2, idleConnections: 2 })
+      const first = db.ask('select sleep(0.5)', [], LIMITS)
+      await until('the first runs', async () => (await threads('lonely', "and info like 'select sleep%'")).length === 1)
+      expect(await fault(db.read('select 1', [], LIMITS))).toMatchObject({ code: 'UPSTREAM_RATE_LIMITED', details: { errno: 1226 } })
+      await first
+    })
+
+    it('of a lock that somebody holds come before the time is up', async () => {
+      const holder = session('holder', { dsn: await user('holder') })
+      const holding = holder.write('update item set price = price + 0 where id = 1 and sleep(6) = 0', [], { rows: 1, timeoutMs: 9000 })
+      await until('it holds', async () => (await threads('holder', "and info like 'update item%'")).length === 1)
+      const started = Date.now()
+      expect(await fault(session('fail').write('update item set price = 0 where id = 1', [], { rows: 1, timeoutMs: 2000 }))).toMatchObject({
+        code: expect.stringMatching(/UPSTREAM_CONFLICT|STEP_TIMED_OUT/),
+        maybeDone: false,
+      })
+      expect(Date.now() - started).toBeLessThan(3500)
+      // A reader does not wait at all.
+      expect((await session('reader').read('select count(*) n from item where id = 1', [], LIMITS)).rows).toEqual([{ n: '1' }])
+      await holding
+    })
+
     it('[db.errors-say-no-values] hold no parameter, no row value and no password', async () => {
       const db = session('fail')
       const secret = 'canary-7f3a'
