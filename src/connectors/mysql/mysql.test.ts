@@ -175,6 +175,19 @@ describe.skipIf(!here)('with a database', () => {
       expect((await call('mysql_list_tables', { schema: 'other' }, context({}, nowhere))).tables).toMatchObject([{ name: 'bare' }])
     })
 
+    it('list_tables: page by page, every table once', async () => {
+      const names: string[] = []
+      let cursor: string | undefined
+      do {
+        const page = await call('mysql_list_tables', { limit: 1, output_format: 'detailed', ...(cursor ? { cursor } : {}) })
+        expect(page.tables).toHaveLength(1)
+        expect(page.truncated).toBe(page.next_cursor !== null)
+        names.push(page.tables[0].name)
+        cursor = page.next_cursor ?? undefined
+      } while (cursor !== undefined && names.length < 10)
+      expect(names).toEqual(['big', 'customer', 'heap_like', 'Odd Name'])
+    })
+
     it('get_query_plan: of queries only, and without running them', async () => {
       const { plan } = await call('mysql_get_query_plan', { sql: 'select * from customer where name = ?', args: ['c1'] })
       expect(JSON.stringify(plan)).toContain('by_name')

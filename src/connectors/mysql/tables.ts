@@ -2,8 +2,8 @@
 import { fail, type ToolContext, tool, z } from '../contract.ts'
 import { Count, catalogue, Schema } from './shapes.ts'
 
-/** Tables of one call with their columns: enough for a schema of usual size, and an answer that a model can read. */
-const MAX_TABLES = 500
+/** Tables of one answer, with their columns: more than a model can read with profit. */
+const MAX_TABLES = 200
 
 const Column = z.object({
   name: z.string(),
@@ -39,24 +39,32 @@ export const tables = {
     repeatable: true,
     input: z.strictObject({
       schema: Schema,
-      tables: z.array(z.string().min(1).max(64)).max(100).optional().describe('Only these, named as stored. Left out: all.'),
+      tables: z.array(z.string().min(1).max(64)).max(MAX_TABLES).optional().describe('Only these, named as stored. Left out: all.'),
       output_format: z.enum(['simple', 'detailed']).default('simple'),
+      limit: z.int().min(1).max(MAX_TABLES).default(100).describe('Most tables of one answer.'),
+      cursor: z.string().min(1).max(64).optional().describe('`next_cursor` of the answer before.'),
     }),
-    output: z.object({ schema: z.string(), tables: z.array(Listed), truncated: z.boolean() }),
+    output: z.object({
+      schema: z.string(),
+      tables: z.array(Listed),
+      truncated: z.boolean(),
+      next_cursor: z.string().nullable().describe('Hand it in as `cursor` for the tables after these; null: there are none.'),
+    }),
     example: { tables: ['orders'], output_format: 'detailed' },
-    async run(ctx, { schema: asked, tables: wanted, output_format }) {
+    async run(ctx, { schema: asked, tables: wanted, output_format, limit, cursor }) {
       const schema = asked ?? (await currentSchema(ctx))
-      const only = wanted?.length ? ` and table_name in (${wanted.map(() => '?').join(', ')})` : ''
-      const args = [schema, ...(wanted ?? [])]
+      const named = wanted !== undefined && wanted.length > 0
       const found = await catalogue(
         ctx,
         `select table_name as name, table_type as type, engine as engine, table_rows as rows_estimate, table_comment as comment
-           from information_schema.tables where table_schema = ?${only} order by table_name`,
-        args,
-        MAX_TABLES,
+           from information_schema.tables
+          where table_schema = ?${named ? ` and table_name in (${marks(wanted)})` : ''}${cursor === undefined ? '' : ' and table_name > ?'}
+          order by table_name`,
+        [schema, ...(named ? wanted : []), ...(cursor === undefined ? [] : [cursor])],
+        named ? MAX_TABLES : limit,
       )
       const missing = wanted?.find((name) => !found.rows.some((row) => same(row.name, name)))
-      if (missing !== undefined) nothing(schema, missing)
+      if (missing !== undefined && cursor === undefined) nothing(schema, missing)
       const listed = found.rows.map((row) => ({
         name: String(row.name),
         type: row.type === 'BASE TABLE' ? 'table' : String(row.type).toLowerCase(),
@@ -64,9 +72,11 @@ export const tables = {
         rows_estimate: row.rows_estimate === null ? null : Number(row.rows_estimate),
         comment: said(row.comment),
       }))
-      if (output_format === 'simple') return { schema, tables: listed, truncated: found.truncated }
-      const columns = await catalogue(ctx, columnsSql(only), args)
-      const indexes = await catalogue(ctx, indexesSql(only), args)
+      const next_cursor = found.truncated ? (listed.at(-1)?.name ?? null) : null
+      if (output_format === 'simple' || listed.length === 0) return { schema, tables: listed, truncated: found.truncated, next_cursor }
+      const names = listed.map(({ name }) => name)
+      const columns = await catalogue(ctx, columnsSql(names), [schema, ...names])
+      const indexes = await catalogue(ctx, indexesSql(names), [schema, ...names])
       return {
         schema,
         tables: listed.map((one) => ({
@@ -75,22 +85,25 @@ export const tables = {
           indexes: indexesOf(indexes.rows.filter((row) => row.table_of === one.name)),
         })),
         truncated: found.truncated || columns.truncated || indexes.truncated,
+        next_cursor,
       }
     },
   }),
 }
 
+const marks = (names: readonly string[]) => names.map(() => '?').join(', ')
+
 /** Servers with lower_case_table_names find a table by any case. */
 const same = (a: unknown, b: string) => String(a).toLowerCase() === b.toLowerCase()
 
-const columnsSql = (only: string) =>
+const columnsSql = (names: readonly string[]) =>
   `select table_name as table_of, column_name as name, column_type as type, is_nullable as nullable, column_default as def,
           column_key as col_key, extra as extra, column_comment as comment
-     from information_schema.columns where table_schema = ?${only} order by table_name, ordinal_position`
+     from information_schema.columns where table_schema = ? and table_name in (${marks(names)}) order by table_name, ordinal_position`
 
-const indexesSql = (only: string) =>
+const indexesSql = (names: readonly string[]) =>
   `select table_name as table_of, index_name as name, non_unique as non_unique, coalesce(column_name, '(expression)') as col
-     from information_schema.statistics where table_schema = ?${only} order by table_name, index_name, seq_in_index`
+     from information_schema.statistics where table_schema = ? and table_name in (${marks(names)}) order by table_name, index_name, seq_in_index`
 
 const columnOf = (row: Row) => ({
   name: String(row.name),

@@ -210,10 +210,16 @@ function secure(inside: Inside, tls: ConnectionOptions, done: (error?: Error) =>
   const plain = inside.stream
   plain.removeAllListeners('data')
   let established = false
-  const socket = connectTls({ ...tls, socket: plain }, () => {
-    established = true
-    done()
-  })
+  let socket: Socket
+  try {
+    socket = connectTls({ ...tls, socket: plain }, () => {
+      established = true
+      done()
+    })
+  } catch (error) {
+    // The authority's certificate is none.
+    return done(error as Error)
+  }
   socket.on('error', (error) => (established ? inside._handleNetworkError(error) : done(error)))
   socket.on('data', (chunk: Buffer) => inside.packetParser.execute(chunk))
   inside.stream = socket

@@ -389,6 +389,11 @@ describe.skipIf(!here)('the MySQL driver', () => {
       expect(await ask('?ssl-mode=VERIFY_IDENTITY', ca, '127.0.0.1')).toMatch(/^TLS/)
       // The certificate is for localhost, but not for this address of it.
       expect((await fault(ask('?ssl-mode=VERIFY_IDENTITY', ca, '10.0.0.9'))).message).toContain('ERR_TLS_CERT_ALTNAME_INVALID')
+      const broken = '-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----'
+      expect(await fault(ask('', { caCertificate: broken }))).toMatchObject({
+        code: 'UPSTREAM_INVALID',
+        hint: expect.stringContaining('ca_certificate'),
+      })
       expect(await ask('?ssl-mode=REQUIRED')).toMatch(/^TLS/)
       expect(await ask('?ssl-mode=DISABLED')).toBe('')
     })
