@@ -104,6 +104,15 @@ export async function startTestMariadb(): Promise<TestMariadb> {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const gone = once(server, 'exit')
+  // Nothing of it is kept, so it need not write anything down.
+  const kill = () => server.kill('SIGKILL')
+  const end = async () => {
+    process.off('exit', kill)
+    kill()
+    await gone
+    await rm(home, { recursive: true, force: true })
+  }
+  process.once('exit', kill)
   let log = ''
   await new Promise<void>((resolve, reject) => {
     server.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -114,19 +123,10 @@ export async function startTestMariadb(): Promise<TestMariadb> {
   })
   const dsn = (name: string, password: string, query = '') =>
     `mysql://${encodeURIComponent(name)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${DATABASE}${query}`
-  const admin = await mysql.createConnection({
-    host: '127.0.0.1',
-    port,
-    user: ADMIN_USER,
-    password: ADMIN_PASSWORD,
-    multipleStatements: true,
-    dateStrings: true,
+  const admin = await adminOf(port).catch(async (error: unknown) => {
+    await end()
+    throw error
   })
-  admin.on('error', () => undefined)
-  await admin.query(
-    `create database ${DATABASE}; use ${DATABASE}; create user ${APP_USER} identified by ?; grant all on ${DATABASE}.* to ${APP_USER}`,
-    [APP_PASSWORD],
-  )
   return {
     port,
     home,
@@ -139,13 +139,23 @@ export async function startTestMariadb(): Promise<TestMariadb> {
     certificate: CERTIFICATE,
     async stop() {
       admin.destroy()
-      // Nothing of it is kept, so it need not write anything down.
-      server.kill('SIGKILL')
-      await gone
-      await rm(home, { recursive: true, force: true })
+      await end()
     },
   }
 }
+
+/** A session of the administrator, in the database of the tests. */
+async function adminOf(port: number) {
+  const account = { host: '127.0.0.1', port, user: ADMIN_USER, password: ADMIN_PASSWORD }
+  const admin = await mysql.createConnection({ ...account, multipleStatements: true, dateStrings: true })
+  admin.on('error', () => undefined)
+  await admin.query(
+    `create database ${DATABASE}; use ${DATABASE}; create user ${APP_USER} identified by ?; grant all on ${DATABASE}.* to ${APP_USER}`,
+    [APP_PASSWORD],
+  )
+  return admin
+}
+
 /** Made for this test and trusted by nothing else. */
 const KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgKIWjGw9vvCpQUKcv
