@@ -69,7 +69,7 @@ export const PROMISES = {
   'db.mysql-read-only-holds': 'No read tool changes anything in MySQL or MariaDB, whatever the statement looks like.',
   'db.mysql-write-one-statement': 'A write to MySQL or MariaDB is one statement of data or schema work.',
   'db.mysql-server-agrees': 'A read runs only if the server, too, takes the statement for a query.',
-  'db.mysql-hostile-server': 'A MySQL server gets no file of this host, and no password that others on the way could read.',
+  'db.mysql-hostile-server': 'A MySQL server gets no file of this host, and over plain text no password that others on the way could read.',
   'db.drain': "A replaced credential's statements end, then its sessions close.",
   'db.firestore-own-identity':
     "Firestore is reached at judged addresses with the connection's own key: no proxy, no identity of the machine.",

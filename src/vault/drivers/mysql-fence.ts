@@ -44,7 +44,7 @@ const BETWEEN = new Set(
 /** Never part of a write: files of the server. */
 const NOT_IN_WRITE = new Set('OUTFILE DUMPFILE INFILE'.split(' '))
 /** Never part of a definition: files of the server, code, the rights of somebody else. */
-const NOT_DEFINED = new Set('SONAME DIRECTORY TABLESPACE DEFINER'.split(' '))
+const NOT_DEFINED = new Set('SONAME DIRECTORY TABLESPACE DEFINER CONNECTION'.split(' '))
 
 /** Engines that keep data in the server itself: not FEDERATED, CONNECT, SPIDER, CSV or S3, which reach files and other servers. */
 const ENGINES = new Set('INNODB MYISAM ARIA MEMORY HEAP ARCHIVE ROCKSDB NDB NDBCLUSTER COLUMNSTORE SEQUENCE BLACKHOLE'.split(' '))
@@ -185,6 +185,9 @@ function writing(tokens: readonly Token[]): string | undefined {
     const what = tokens.slice(1).find((token) => !(token.kind === 'word' && BETWEEN.has(token.text)) && !is(token, '='))
     if (what?.kind !== 'word' || !DEFINED.has(what.text)) return `${first.text} ${named(what)} is not a statement that this tool runs`
   } else if (!WRITES.has(first.text)) return `${named(first)} is not a statement that this tool runs`
+  // Procedures of the server run any text, or administer it (those of the clouds, too).
+  if (first.text === 'CALL' && /^(sys|mysql)$/i.test(tokens[1]?.text ?? '') && is(tokens[2], '.'))
+    return 'procedures of the server itself are not called here'
   // RENAME USER is about accounts.
   if (first.text === 'RENAME' && !isWord(tokens[1], 'TABLE') && !isWord(tokens[1], 'TABLES')) return 'only tables are renamed here'
   return inWrite(tokens)

@@ -7,6 +7,8 @@
 /** Reach files, programs or other servers: refused to writes, too. */
 const REACHING = [
   /^load_file$/,
+  // A procedure of the sys schema that runs any text.
+  /^execute_prepared_stmt$/,
   // UDF libraries that are found on real servers.
   /^(lib_mysqludf_|sys_(exec|eval|get|set|bineval)$|http_|json_http|mysql_http|raptor_|do_system$)/,
   /^(spider_|mroonga_command$|handlersocket_)/,
@@ -24,7 +26,7 @@ const KEEPING = [
   /^(nextval|setval|next_value)$/,
   // With an argument it sets what INSERT_ID is for the session.
   /^last_insert_id$/,
-  /^(ps_setup_|ps_truncate_|ps_trace_|create_synonym_db|execute_prepared_stmt|statement_performance_analyzer|diagnostics$)/,
+  /^(ps_setup_|ps_truncate_|ps_trace_|create_synonym_db|statement_performance_analyzer|diagnostics$)/,
 ]
 
 export const functionRefused = (name: string, mode: 'read' | 'write'): boolean => {
