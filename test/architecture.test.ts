@@ -31,8 +31,9 @@ const TEST_LINES = 600
 /** Modules that reach the network or the system's database, and the only files that may import them. */
 const GUARDED: Record<string, RegExp> = {
   undici: /^base\/(egress|exchange)\.ts$/,
-  'node:tls': /^vault\/drivers\/(postgres-connect|firestore-line)\.ts$/,
-  'node:net': /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|postgres-connect)|listener)\.ts$/,
+  'node:tls': /^vault\/drivers\/(postgres-connect|mysql-connect|firestore-line)\.ts$/,
+  'node:net':
+    /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|mysql-connect|mysql-dsn|postgres-connect)|listener)\.ts$/,
   'node:http': /^listener\.ts$/,
   'node:https': /^$/,
   'node:dns': /^$/,

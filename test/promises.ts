@@ -66,6 +66,10 @@ export const PROMISES = {
   'db.mongodb-hosts-judged':
     'A host that a replica set or DNS names is judged like one that was entered, and is not connected to when refused.',
   'db.mongodb-written-once': 'A write to MongoDB whose answer was lost is done once, or said to be perhaps done.',
+  'db.mysql-read-only-holds': 'No read tool changes anything in MySQL or MariaDB, whatever the statement looks like.',
+  'db.mysql-write-one-statement': 'A write to MySQL or MariaDB is one statement of data or schema work.',
+  'db.mysql-server-agrees': 'A read runs only if the server, too, takes the statement for a query.',
+  'db.mysql-hostile-server': 'A MySQL server gets no file of this host, and over plain text no password that others on the way could read.',
   'db.drain': "A replaced credential's statements end, then its sessions close.",
   'db.firestore-own-identity':
     "Firestore is reached at judged addresses with the connection's own key: no proxy, no identity of the machine.",

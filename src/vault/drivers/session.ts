@@ -102,6 +102,7 @@ export interface FirestoreSession {
 /** What a connector gets of each wire. */
 export interface Sessions {
   postgres: SqlSession
+  mysql: SqlSession
   sqlite: SqlSession
   firestore: FirestoreSession
   mongodb: MongoSession

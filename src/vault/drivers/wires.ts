@@ -6,11 +6,24 @@ import type { Wiring } from './driver.ts'
 import { describeDsn, parseDsn, secretPartsOf } from './dsn.ts'
 import { DATA_HOST, RULES_HOST, TOKEN_HOST, targetOf } from './firestore-key.ts'
 import { describeMongoUri, parseMongoUri, secretPartsOf as secretPartsOfMongoUri } from './mongodb-uri.ts'
+import { describeMysqlDsn, mysqlSecretParts, parseMysqlDsn } from './mysql-dsn.ts'
 import type { Sessions } from './session.ts'
 
 export type RemoteWire = Exclude<keyof Sessions, 'sqlite'>
 
 const dsnOf = (secret: Readonly<Record<string, string>>): string => secret.dsn ?? fail('CREDENTIAL_MALFORMED', 'the connection has no dsn')
+
+/** Of the config of a connector with a SQL wire. */
+function sqlOptions(config: Readonly<Record<string, unknown>>) {
+  const number = (key: string, otherwise: number) => (typeof config[key] === 'number' ? config[key] : otherwise)
+  return {
+    maxConnections: number('max_open_conns', 10),
+    idleConnections: number('max_idle_conns', 5),
+    timeoutMs: number('request_timeout_sec', 30) * 1000,
+    acceptSuperuser: config.accept_superuser === true,
+    ...(typeof config.ca_certificate === 'string' ? { caCertificate: config.ca_certificate } : {}),
+  }
+}
 
 const postgres: Wiring<Sessions['postgres']> = {
   read: ({ secret }) => ({ facts: describeDsn(dsnOf(secret)), hosts: parseDsn(dsnOf(secret)).hosts }),
@@ -19,17 +32,8 @@ const postgres: Wiring<Sessions['postgres']> = {
     const { createPostgres } = await import('./postgres.ts')
     const driver = createPostgres(deps)
     return {
-      session: ({ owner, version, credential, config, signal }) => {
-        const number = (key: string, otherwise: number) => (typeof config[key] === 'number' ? config[key] : otherwise)
-        const options = {
-          maxConnections: number('max_open_conns', 10),
-          idleConnections: number('max_idle_conns', 5),
-          timeoutMs: number('request_timeout_sec', 30) * 1000,
-          acceptSuperuser: config.accept_superuser === true,
-          ...(typeof config.ca_certificate === 'string' ? { caCertificate: config.ca_certificate } : {}),
-        }
-        return driver.session({ owner, version }, dsnOf(credential.secret), options, signal)
-      },
+      session: ({ owner, version, credential, config, signal }) =>
+        driver.session({ owner, version }, dsnOf(credential.secret), sqlOptions(config), signal),
       drain: driver.drain,
       close: driver.close,
     }
@@ -62,4 +66,22 @@ const mongodb: Wiring<Sessions['mongodb']> = {
   open: async (deps) => (await import('./mongodb.ts')).createMongodb(deps),
 }
 
-export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, mongodb, firestore }
+const mysql: Wiring<Sessions['mysql']> = {
+  read: ({ secret }) => {
+    const { host, port } = parseMysqlDsn(dsnOf(secret))
+    return { facts: describeMysqlDsn(dsnOf(secret)), hosts: [{ host, port }] }
+  },
+  parts: ({ dsn }): Record<string, string[]> => (dsn ? { dsn: mysqlSecretParts(dsn) } : {}),
+  async open(deps) {
+    const { createMysql } = await import('./mysql.ts')
+    const driver = createMysql(deps)
+    return {
+      session: ({ owner, version, credential, config, signal }) =>
+        driver.session({ owner, version }, dsnOf(credential.secret), sqlOptions(config), signal),
+      drain: driver.drain,
+      close: driver.close,
+    }
+  },
+}
+
+export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, mysql, mongodb, firestore }
