@@ -18,7 +18,7 @@ import { answered, mysqlFault, timedOut } from './mysql-errors.ts'
 import { judge, QUERIES } from './mysql-fence.ts'
 import { dangerousPowers, POWERS_TTL_MS } from './mysql-powers.ts'
 import { type Answered, runStatement } from './mysql-statement.ts'
-import { createPool, type Kind, type Pool } from './postgres-pool.ts'
+import { createPool, type Kind, type Pool } from './pool.ts'
 import type { SqlLimits, SqlSession } from './session.ts'
 
 export interface MysqlDeps {
