@@ -85,6 +85,13 @@ async function check(ctx: ToolContext): Promise<Checked> {
   const encrypted = String(cipher?.Value ?? '') !== ''
   if (!encrypted && !/@(localhost|127\.|::1)/.test(String(who.session_of))) {
     warnings.push('The connection to this database is NOT ENCRYPTED. Use ssl-mode=VERIFY_IDENTITY.')
+  } else if (
+    encrypted && // as MySQL defines it: encryption without a look at the certificate
+    ctx.entered.ssl_mode === 'REQUIRED'
+  ) {
+    warnings.push(
+      'The connection is encrypted, but NOBODY CHECKS WHO ANSWERS. Use ssl-mode=VERIFY_IDENTITY, with ca_certificate for a private authority.',
+    )
   }
   const here = granted.filter(({ on }) => on === '*.*' || on.split('.')[0] === unescaped(String(who.db)))
   const scopes = new Set(here.flatMap(({ privileges }) => privileges).map((privilege) => privilege.toLowerCase()))

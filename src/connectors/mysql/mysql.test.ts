@@ -269,6 +269,9 @@ describe.skipIf(!here)('with a database', () => {
       })
       expect(granted_scopes).toEqual(['connect', 'all privileges'])
       expect(warnings).toEqual([])
+      const required = server.dsn().includes('?') ? `${server.dsn()}&ssl-mode=REQUIRED` : `${server.dsn()}?ssl-mode=REQUIRED`
+      const blind = { ...context({}, required), entered: { ssl_mode: 'REQUIRED' } }
+      expect((await check(blind)).warnings).toEqual([expect.stringContaining('NOBODY CHECKS WHO ANSWERS')])
       await server.admin(
         "create user reader identified by 'r'; grant select, insert (name) on shop.* to reader".replace(' (name) on shop.*', ' on shop.*'),
       )
