@@ -99,9 +99,48 @@ export interface FirestoreSession {
   ): Promise<{ valid: boolean; issues: { severity: string; description: string; line: number | null; column: number | null }[] }>
 }
 
+/** Bytes that are no text are `{ base64 }`, an error inside a list is `{ error }`, whole numbers too large for JSON are strings. */
+export type RedisValue = string | number | boolean | null | { base64: string } | { error: string } | RedisValue[]
+
+export interface RedisReply {
+  value: RedisValue
+  /** True when elements, bytes or a text were cut off at a cap. */
+  truncated: boolean
+}
+
+export interface RedisLimits {
+  /** Most values that come back, inner ones included. */
+  elements: number
+  timeoutMs: number
+}
+
+/** Who the credential is at a Redis server, and what it can do beyond working with data. */
+export interface RedisStanding {
+  user: string
+  version: string | null
+  mode: string | null
+  /** Commands by which it could change the server: empty is as it should be. */
+  powers: string[]
+  /** The user's rules (`+@read`, `~app:*`), where it may see them. */
+  rules: string[] | null
+  /** Anybody is let in without a password. null: the user may not see that. */
+  open: boolean | null
+  encrypted: boolean
+}
+
+/** A command and its arguments travel apart. Errors come as Faults whose text holds no argument and no password. */
+export interface RedisSession {
+  /** Only commands that read: by a list, and by what the server tells of them. */
+  read(command: string, args: readonly string[], limits: RedisLimits): Promise<RedisReply>
+  /** Commands that work on data; none that change the server or the session, run programs, or block. */
+  write(command: string, args: readonly string[], limits: RedisLimits): Promise<RedisReply>
+  standing(limits: { timeoutMs: number }): Promise<RedisStanding>
+}
+
 /** What a connector gets of each wire. */
 export interface Sessions {
   postgres: SqlSession
+  redis: RedisSession
   sqlite: SqlSession
   firestore: FirestoreSession
   mongodb: MongoSession

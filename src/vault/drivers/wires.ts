@@ -6,6 +6,7 @@ import type { Wiring } from './driver.ts'
 import { describeDsn, parseDsn, secretPartsOf } from './dsn.ts'
 import { DATA_HOST, RULES_HOST, TOKEN_HOST, targetOf } from './firestore-key.ts'
 import { describeMongoUri, parseMongoUri, secretPartsOf as secretPartsOfMongoUri } from './mongodb-uri.ts'
+import { describeRedis, parseRedis, redisSecrets } from './redis-dsn.ts'
 import type { Sessions } from './session.ts'
 
 export type RemoteWire = Exclude<keyof Sessions, 'sqlite'>
@@ -62,4 +63,13 @@ const mongodb: Wiring<Sessions['mongodb']> = {
   open: async (deps) => (await import('./mongodb.ts')).createMongodb(deps),
 }
 
-export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, mongodb, firestore }
+const redis: Wiring<Sessions['redis']> = {
+  read({ secret }) {
+    const { host, port } = parseRedis(dsnOf(secret))
+    return { facts: describeRedis(dsnOf(secret)), hosts: [{ host, port }] }
+  },
+  parts: ({ dsn }): Record<string, string[]> => (dsn ? { dsn: redisSecrets(dsn) } : {}),
+  open: async (deps) => (await import('./redis.ts')).createRedis(deps),
+}
+
+export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, mongodb, firestore, redis }
