@@ -11,8 +11,8 @@ import type { DriverDeps } from './driver.ts'
 import type { RedisDsn } from './redis-dsn.ts'
 import { TYPES } from './redis-values.ts'
 
-/** A server that has not taken a connection by then is not there. */
-const CONNECT_TIMEOUT_MS = 10_000
+/** A server that has not taken a connection by then is not there, or does not speak TLS: it waits for the rest of a greeting. */
+const CONNECT_TIMEOUT_MS = 5_000
 /** One answer on the wire, before any of it is looked at: more than a result may hold, so that a giant one cannot fill the memory. */
 const MAX_WIRE_BYTES = 16 * 1024 * 1024
 /** How often the bytes of an answer that is under way are counted: a fast network brings some megabytes in between. */
@@ -96,22 +96,21 @@ export async function connectRedis(dsn: RedisDsn, address: DriverDeps['address']
   return {
     async send(words) {
       const from = raw?.bytesRead ?? 0
-      let over = false
-      const count = setInterval(() => {
-        if ((raw?.bytesRead ?? 0) - from <= MAX_WIRE_BYTES) return
-        over = true
-        destroy()
-      }, COUNT_MS)
+      const tooLarge = () => (raw?.bytesRead ?? 0) - from > MAX_WIRE_BYTES
+      const count = setInterval(() => tooLarge() && destroy(), COUNT_MS)
+      let answer: unknown
       try {
-        return await client.sendCommand([...words], { typeMapping: TYPES })
+        answer = await client.sendCommand([...words], { typeMapping: TYPES })
       } catch (error) {
-        if (!over) throw error
-        throw new Fault('UPSTREAM_INVALID', 'the answer is too large to be taken in', {
-          hint: 'Ask for a part: GETRANGE, LRANGE with an end, HSCAN, SSCAN, ZRANGE with LIMIT.',
-        })
+        if (!tooLarge()) throw error
       } finally {
         clearInterval(count)
       }
+      if (!tooLarge()) return answer
+      destroy()
+      throw new Fault('UPSTREAM_INVALID', 'the answer is too large to be taken in', {
+        hint: 'Ask for a part: GETRANGE, LRANGE with an end, HSCAN, SSCAN, ZRANGE with LIMIT.',
+      })
     },
     get alive() {
       return alive && client.isReady
@@ -127,7 +126,8 @@ export async function connectRedis(dsn: RedisDsn, address: DriverDeps['address']
   }
 }
 
-const onlyRefusals = (error: unknown) => {
+/** For what may be refused without harm. */
+export const onlyRefusals = (error: unknown) => {
   if (!(error instanceof ErrorReply)) throw error
 }
 

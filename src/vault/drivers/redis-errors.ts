@@ -33,6 +33,7 @@ export function redisFault(error: unknown, at: Circumstances): Fault {
   // One sentence for refused, unreachable and cut: nobody can probe ports with it.
   return new Fault('UPSTREAM_ERROR', at.sent ? 'the connection to Redis was lost' : 'the Redis server cannot be reached', {
     cause: code || undefined,
+    ...(at.sent ? {} : { hint: 'Check host and port. rediss:// is for a port that speaks TLS, redis:// for one that does not.' }),
     maybeDone: at.write && at.sent,
   })
 }

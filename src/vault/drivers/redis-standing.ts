@@ -21,13 +21,13 @@ const POWERS: readonly (readonly string[])[] = [
   ['FLUSHALL'],
 ]
 
-/** The answer, or why the server refused. Other failures are thrown. */
+/** The answer, or why this user cannot have it: not allowed, or not known to the server. Other failures are thrown. */
 type Answer = { said: unknown } | { refused: string }
 const ask = (backend: RedisBackend, words: readonly string[]): Promise<Answer> =>
   backend.send(words).then(
     (said) => ({ said }),
     (error: unknown) => {
-      if (!(error instanceof ErrorReply)) throw error
+      if (!(error instanceof ErrorReply) || !/^(NOPERM|ERR)\b/.test(error.message)) throw error
       return { refused: error.message }
     },
   )
@@ -36,17 +36,14 @@ const text = (value: unknown): string => (Buffer.isBuffer(value) ? value.toStrin
 const field = (flat: unknown, name: string): unknown =>
   Array.isArray(flat) ? flat[flat.findIndex((word, i) => i % 2 === 0 && text(word) === name) + 1] : undefined
 
-async function userOf(backend: RedisBackend): Promise<string | null> {
+async function userOf(backend: RedisBackend, expected: string): Promise<string> {
   const who = await ask(backend, ['ACL', 'WHOAMI'])
-  return 'said' in who ? text(who.said) : /^NOPERM\b/.test(who.refused) ? '' : null
+  return 'said' in who ? text(who.said) : expected
 }
 
 /** Empty: nothing that it should not. Every question is one that only reads. */
 export async function redisPowers(backend: RedisBackend, expected: string): Promise<string[]> {
-  const user = await userOf(backend)
-  // Before version 6 there are no users: whoever is in, can do everything.
-  if (user === null) return ['everything, because this server knows no ACL users']
-  const name = user || expected
+  const name = await userOf(backend, expected)
   const powers: string[] = []
   for (const words of POWERS) {
     const dry = await ask(backend, ['ACL', 'DRYRUN', name, ...words])
@@ -57,7 +54,7 @@ export async function redisPowers(backend: RedisBackend, expected: string): Prom
   return powers
 }
 
-/** Who may not ask for a dry run is no administrator of users, or at a server before version 7. */
+/** Who may not ask for a dry run is no administrator of users, or at an old server: before version 7 there is none, before 6 no users. */
 async function withoutDryRun(backend: RedisBackend, name: string): Promise<string[]> {
   const rules = await ask(backend, ['ACL', 'GETUSER', name])
   if ('said' in rules) return ['ACL']
@@ -66,7 +63,7 @@ async function withoutDryRun(backend: RedisBackend, name: string): Promise<strin
 }
 
 export async function redisStanding(backend: RedisBackend, expected: string, encrypted: boolean): Promise<RedisStanding> {
-  const user = (await userOf(backend)) || expected
+  const user = await userOf(backend, expected)
   const powers = await redisPowers(backend, expected)
   // Everybody may say HELLO (since 6.2); without a number it changes nothing.
   const hello = await ask(backend, ['HELLO'])

@@ -10,7 +10,7 @@ import type { Driver, DriverDeps, Use } from './driver.ts'
 import { POWERS_TTL_MS } from './postgres-powers.ts'
 import { createPool, type Pool } from './postgres-pool.ts'
 import { judgeCommand, judgeTold, type Mode, type Told } from './redis-commands.ts'
-import { connectRedis, type RedisBackend } from './redis-connect.ts'
+import { connectRedis, onlyRefusals, type RedisBackend } from './redis-connect.ts'
 import { parseRedis, type RedisDsn, redisSecrets } from './redis-dsn.ts'
 import { redisFault, timedOut } from './redis-errors.ts'
 import { redisPowers, redisStanding } from './redis-standing.ts'
@@ -24,7 +24,7 @@ const MAX_POOLS = 200
 const MAX_COMMAND_BYTES = 4 * 1024 * 1024
 /** Commands whose flags are remembered; there are some hundreds in all. */
 const MAX_TOLD = 1000
-/** A session may have died in the pool: another one is taken while nothing has been sent. */
+/** A session may have died in the pool: another one is taken while nothing has been sent that changes data. */
 const TRIES = 3
 
 interface Options {
@@ -116,7 +116,7 @@ export function createRedis(deps: DriverDeps): RedisDriver {
           if (stop.aborted) throw stopped(use.signal, at.write && at.sent)
           // The server's own refusal, or ours: the session is as it was.
           kept = error instanceof ErrorReply || error instanceof Fault
-          if (!kept && backend && !at.sent && tries < TRIES) continue
+          if (!kept && backend && !(at.write && at.sent) && tries < TRIES) continue
           throw redisFault(error, { ...at, secrets })
         } finally {
           if (cut) stop.removeEventListener('abort', cut)
@@ -138,6 +138,8 @@ export function createRedis(deps: DriverDeps): RedisDriver {
         if (Array.isArray(told) && !told.includes('readonly') && !told.includes('write') && judged.full !== judged.name)
           told = (await tell(entry, backend, judged.full)) ?? told
         judgeTold(mode, judged, told)
+        // A write that fails on a session that had died in the pool would be one of which nobody knows whether it was done.
+        if (at.write) await backend.send(['PING']).catch(onlyRefusals)
         at.sent = true
         return plainReply(await backend.send([judged.name, ...args]), limits.elements)
       })
