@@ -242,6 +242,14 @@ describe.skipIf(!there(REDIS_SERVER, 'redis-server', 'the Redis driver'))('the d
       expect(`${error.message} ${error.hint} ${JSON.stringify(error.details)}`).not.toContain('hunter22')
     })
 
+    it('a command of the lists that an old server does not know, which quotes the beginning of what was sent', async () => {
+      await server.admin('ACL', 'SETUSER', 'silent', 'on', '>silent', '~*', '+@all', '-@dangerous', '-@admin', '-command')
+      const sent = ['hunter22'.repeat(40), 'EX', '1', 'FIELDS', '1', 'f']
+      const error = await fault(open(server.dsn('silent', 'silent')).write('HGETEX', sent, LIMITS))
+      expect(error).toMatchObject({ code: 'UPSTREAM_INVALID', message: expect.stringContaining('unknown command') })
+      expect(error.message).not.toContain('hunter22')
+    })
+
     it('a credential that is refused, and one that may not', async () => {
       for (const dsn of [
         server.dsn('app', 'wrong-secret'),
