@@ -137,8 +137,46 @@ export interface RedisSession {
   standing(limits: { timeoutMs: number }): Promise<RedisStanding>
 }
 
+export interface GraphResult {
+  columns: string[]
+  /** Nodes are `{ element_id, labels, properties }`, relationships `{ element_id, type, start, end, properties }`, bytes `{ base64 }`. */
+  records: Record<string, unknown>[]
+  truncated: boolean
+  /** What was changed: `{ nodes_created: 1 }`; only what is not 0. */
+  counters: Record<string, number>
+}
+
+export interface GraphLimits {
+  records: number
+  timeoutMs: number
+}
+
+export interface GraphStanding {
+  user: string
+  /** null: the server does not tell (there are roles in some editions only). */
+  roles: string[] | null
+  version: string | null
+  edition: string | null
+  powers: string[]
+  encrypted: boolean
+}
+
+type Parameters = Readonly<Record<string, unknown>>
+
+/** Values travel as parameters only. Errors come as Faults whose text holds no parameter and no password. */
+export interface GraphSession {
+  /** A statement by somebody else: judged here, judged by the server, and run where it cannot write. */
+  read(cypher: string, parameters: Parameters, limits: GraphLimits): Promise<GraphResult>
+  /** A connector's own constant statement: same place, but its text is not judged. */
+  ask(cypher: string, parameters: Parameters, limits: GraphLimits): Promise<GraphResult>
+  /** One statement that may change data, in a transaction of its own. */
+  write(cypher: string, parameters: Parameters, limits: GraphLimits): Promise<GraphResult>
+  standing(limits: { timeoutMs: number }): Promise<GraphStanding>
+}
+
 /** What a connector gets of each wire. */
 export interface Sessions {
+  neo4j: GraphSession
   postgres: SqlSession
   redis: RedisSession
   sqlite: SqlSession

@@ -6,6 +6,7 @@ import type { Wiring } from './driver.ts'
 import { describeDsn, parseDsn, secretPartsOf } from './dsn.ts'
 import { DATA_HOST, RULES_HOST, TOKEN_HOST, targetOf } from './firestore-key.ts'
 import { describeMongoUri, parseMongoUri, secretPartsOf as secretPartsOfMongoUri } from './mongodb-uri.ts'
+import { parseNeo4j } from './neo4j-uri.ts'
 import { describeRedis, parseRedis, redisSecrets } from './redis-dsn.ts'
 import type { Sessions } from './session.ts'
 
@@ -72,4 +73,14 @@ const redis: Wiring<Sessions['redis']> = {
   open: async (deps) => (await import('./redis.ts')).createRedis(deps),
 }
 
-export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, mongodb, firestore, redis }
+const neo4j: Wiring<Sessions['neo4j']> = {
+  read({ entered }) {
+    const { host, port, tls } = parseNeo4j(typeof entered.uri === 'string' ? entered.uri : '')
+    return { facts: { host, port, tls }, hosts: [{ host, port }] }
+  },
+  // The password is a field of its own, and a secret as a whole.
+  parts: () => ({}),
+  open: async (deps) => (await import('./neo4j.ts')).createNeo4j(deps),
+}
+
+export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, mongodb, firestore, redis, neo4j }
