@@ -67,6 +67,7 @@ export const PROMISES = {
     'A host that a replica set or DNS names is judged like one that was entered, and is not connected to when refused.',
   'db.mongodb-written-once': 'A write to MongoDB whose answer was lost is done once, or said to be perhaps done.',
   'db.redis-no-redirects': 'A Redis server that names another one for a key is not followed there.',
+  'db.neo4j-judged-addresses': 'Every connection to Neo4j goes to a judged address, those of its routing table too.',
   'db.drain': "A replaced credential's statements end, then its sessions close.",
   'db.firestore-own-identity':
     "Firestore is reached at judged addresses with the connection's own key: no proxy, no identity of the machine.",

@@ -48,7 +48,7 @@ interface Socket {
   readonly remoteAddress?: string
   readonly bytesRead: number
   readonly destroyed: boolean
-  destroy(): void
+  destroy(error: Error): void
 }
 interface Channel {
   _ch: { _conn: Socket }
@@ -105,7 +105,7 @@ export async function connectNeo4j(
     const socket = channel._ch._conn
     sockets.add(socket)
     if (!alive || socket.remoteAddress?.replace(/^::ffff:/, '') !== ip.replace(/^::ffff:/, '')) {
-      socket.destroy()
+      socket.destroy(new Error('the connection is cut'))
       throw new Fault('UPSTREAM_ERROR', 'the connection is closed')
     }
     return channel
@@ -129,7 +129,8 @@ export async function connectNeo4j(
   }
   const destroy = () => {
     alive = false
-    for (const socket of sockets) socket.destroy()
+    // By an error: the client does not notice a connection that is merely gone, and would wait for ever.
+    for (const socket of sockets) socket.destroy(new Error('the connection is cut'))
     void finish()
   }
   return {

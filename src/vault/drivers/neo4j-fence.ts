@@ -95,9 +95,8 @@ function judgeWord(mode: Mode, tokens: readonly Token[], i: number, word: string
     if (!READING.has(name) && !(mode === 'write' && WRITING.has(name)) && !listed(name, allowed))
       throw refused(`the procedure ${shown(name)} is not allowed here`, LISTING)
   }
-  // A name of something (`n.set`, `:Create`, `{delete: 1}`, `$set`, a function's) is none of these clauses.
-  const isClause =
-    !isProperty(tokens, i) && !isSign(tokens[i - 1], ':') && !isSign(tokens[i - 1], '$') && !/^[:,)\].]$/.test(next?.text ?? '')
+  // A name of something (`n.set`, `:Create`, `{delete: 1}`) is none of these clauses.
+  const isClause = !isProperty(tokens, i) && !isSign(tokens[i - 1], ':') && !/^[:,)\].]$/.test(next?.text ?? '')
   if (mode === 'read' && isClause && CHANGING.has(word)) {
     throw refused(
       `${word} changes data, and this is a read`,

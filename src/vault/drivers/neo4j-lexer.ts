@@ -14,8 +14,9 @@ export interface Token {
 const refused = (message: string, hint: string): Fault => new Fault('TOOL_REFUSED', message, { hint })
 const BY_PARAMETER = 'Pass the value as a parameter ($name).'
 
-/** Letters, digits and joiners of any script, as identifiers may hold them. */
-const WORD = /[\p{L}\p{Nl}_\p{Pc}][\p{L}\p{M}\p{N}\p{Pc}\p{Sc}]*/uy
+/** Letters, digits and joiners of any script, as identifiers may hold them. Not $, with which some servers end a word and others do not. */
+const WORD = /[\p{L}\p{Nl}\p{Pc}](?:(?!\$)[\p{L}\p{M}\p{N}\p{Pc}\p{Sc}])*/uy
+const PARAMETER = /\$[\p{L}\p{N}\p{Pc}](?:(?!\$)[\p{L}\p{M}\p{N}\p{Pc}\p{Sc}])*/uy
 const SIGN = /[()[\]{}<>=+\-*/%^.,:;|&!?$~@#\\]/y
 
 /** Faults: TOOL_REFUSED, INVALID_INPUT. */
@@ -48,7 +49,7 @@ export function tokensOf(cypher: string): Token[] {
       take('quoted', at + text.length, text.slice(1, -1).replaceAll('``', '`'))
     } else if (/[0-9]/.test(char)) take('number', at + 1)
     else {
-      const text = matched(WORD) ?? matched(SIGN)
+      const text = matched(WORD) ?? matched(PARAMETER) ?? matched(SIGN)
       if (text === undefined) {
         throw refused(
           'a character outside of strings is none that a statement is written with',

@@ -23,7 +23,7 @@ const malformed = (what: string, hint = 'It looks like neo4j+s://xxxxxxxx.databa
 export function parseNeo4j(text: string): Neo4jTarget {
   const uri = text.trim()
   if (uri.length > MAX_URI_LENGTH || /[\0-\x20\x7f]/.test(uri)) throw malformed('is not well-formed')
-  const [, scheme, rest] = /^([a-z+]+):\/\/(.*)$/i.exec(uri) ?? []
+  const [, scheme, rest] = /^([a-z][a-z0-9+]*):\/\/(.*)$/i.exec(uri) ?? []
   if (scheme === undefined || rest === undefined) throw malformed('has no scheme')
   if (/^https?$/i.test(scheme))
     throw malformed('is one for browsers', 'The Bolt address is meant, which begins with neo4j+s://, bolt+s://, …')

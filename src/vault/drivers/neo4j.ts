@@ -109,7 +109,7 @@ export function createNeo4j(deps: DriverDeps): Neo4jDriver {
         backend = await entry.pool.take('write', stop)
         stop.addEventListener('abort', backend.destroy, { once: true })
         overflow = backend.meter()
-        const answer = await work(backend, entry, ms)
+        const answer = await Promise.race([work(backend, entry, ms), abortOf(stop)])
         kept = true
         return answer
       } catch (error) {
@@ -186,6 +186,16 @@ function optionsOf(config: Use['config']): Options {
     procedures: Array.isArray(config.allow_procedures) ? config.allow_procedures.filter((name) => typeof name === 'string') : [],
     ca: typeof config.ca_certificate === 'string' ? config.ca_certificate : undefined,
   }
+}
+
+/** Rejects when the time is up, whatever the client waits for. */
+function abortOf(stop: AbortSignal): Promise<never> {
+  const gone = new Promise<never>((_, reject) => {
+    if (stop.aborted) reject(stop.reason)
+    else stop.addEventListener('abort', () => reject(stop.reason), { once: true })
+  })
+  gone.catch(() => undefined)
+  return gone
 }
 
 function stopped(signal: AbortSignal, maybeDone: boolean): Fault {
