@@ -82,7 +82,8 @@ export async function startBolt(options: BoltOptions): Promise<BoltServer> {
   const onSocket = (socket: Socket) => {
     sockets.add(socket)
     server.connections += 1
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket))
+    socket.setNoDelay(true).on('error', () => undefined)
+    socket.on('close', () => sockets.delete(socket))
     serve(socket, options, server)
   }
   const listener = options.tls ? createTlsServer({ key: TEST_KEY, cert: TEST_CERTIFICATE }, onSocket) : createServer(onSocket)
