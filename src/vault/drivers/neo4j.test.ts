@@ -1,8 +1,9 @@
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type BoltOptions, type BoltServer, type Canned, startBolt } from '../../../test/fakes/bolt-server.ts'
 import { TEST_CERTIFICATE } from '../../../test/fakes/certificate.ts'
 import { Float, Structure } from '../../../test/fakes/packstream.ts'
@@ -308,10 +309,13 @@ describe('connections', () => {
         writers: [`writer.test:${writer.port}`],
       }),
     })
+    const lookups = vi.spyOn(dns, 'lookup')
     const s = open(`neo4j://seed.test:${seed.port}`, { config: { allow_plain: true } })
     expect((await s.read('RETURN 1 AS one', {}, LIMITS)).records).toEqual([{ one: 1 }])
     await s.write('CREATE (n)', {}, LIMITS)
-    // None of these names exists: whoever had looked one up by itself would have found nothing.
+    // None of these names exists, and the client asks nobody for one.
+    expect(lookups.mock.calls).toEqual([])
+    lookups.mockRestore()
     expect(new Set(asked)).toEqual(new Set([`seed.test:${seed.port}`, `reader.test:${reader.port}`, `writer.test:${writer.port}`]))
     expect([runs(reader).includes('RETURN 1 AS one'), writer.committed, runs(seed)]).toEqual([true, ['CREATE (n)'], []])
   })
