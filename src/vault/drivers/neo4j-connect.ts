@@ -103,6 +103,7 @@ export async function connectNeo4j(
     // Nothing has been said yet but which versions we speak: the password follows.
     const channel = await create(asked.resolveWith(ip))
     const socket = channel._ch._conn
+    for (const old of sockets) if (old.destroyed) sockets.delete(old)
     sockets.add(socket)
     if (!alive || socket.remoteAddress?.replace(/^::ffff:/, '') !== ip.replace(/^::ffff:/, '')) {
       socket.destroy(new Error('the connection is cut'))
@@ -173,7 +174,7 @@ const plainRefused = () =>
 
 /** The client takes authorities as files only. A certificate is no secret. */
 async function fileOf(pem: string): Promise<{ path: string; remove: () => Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'neo4j-ca-'))
+  const folder = await mkdtemp(join(tmpdir(), `neo4j-ca-${process.pid}-`))
   const path = join(folder, 'authority.pem')
   await writeFile(path, pem, { mode: 0o600 })
   return { path, remove: () => rm(folder, { recursive: true, force: true }) }

@@ -97,7 +97,7 @@ beforeEach(() => {
 afterAll(async () => {
   await driver.close()
   for (const server of running) await server.stop()
-  expect((await readdir(tmpdir())).filter((name) => name.startsWith('neo4j-ca-'))).toEqual([])
+  expect((await readdir(tmpdir())).filter((name) => name.startsWith(`neo4j-ca-${process.pid}-`))).toEqual([])
 })
 
 describe('the wire', () => {

@@ -115,10 +115,12 @@ export function createNeo4j(deps: DriverDeps): Neo4jDriver {
       } catch (error) {
         if (stop.aborted) throw stopped(use.signal, at.committing)
         if (overflow?.()) throw tooLarge(at.committing)
+        // The client may only say that no server is there. Why it was not connected to is ours to tell.
+        const refusal = backend?.refusal()
+        const answered = error instanceof Fault || /^Neo\./.test((error as { code?: string }).code ?? '')
         // The server's own refusal, or ours: the connection goes on.
-        kept = error instanceof Fault || /^Neo\./.test((error as { code?: string }).code ?? '')
-        // The client only says that no server is there. Why it was not connected to is ours to tell.
-        throw (kept ? undefined : backend?.refusal()) ?? neo4jFault(error, { ...at, secrets: [password] })
+        kept = answered && refusal === undefined
+        throw (answered ? undefined : refusal) ?? neo4jFault(error, { ...at, secrets: [password] })
       } finally {
         overflow?.()
         if (backend) {

@@ -37,11 +37,14 @@ export const NEVER = words(`
   DISCARD DUMP EVAL EVALSHA EVALSHA_RO EVAL_RO EXEC FAILOVER FCALL FCALL_RO FLUSHALL FLUSHDB FUNCTION HELLO INFO KEYS LASTSAVE LATENCY LOLWUT
   MIGRATE MODULE MONITOR MOVE MULTI PFDEBUG PFSELFTEST PSUBSCRIBE PSYNC PUBLISH PUBSUB PUNSUBSCRIBE QUIT READONLY READWRITE REPLCONF REPLICAOF
   RESET RESTORE RESTORE-ASKING ROLE SAVE SCRIPT SELECT SENTINEL SHUTDOWN SLAVEOF SLOWLOG SORT SORT_RO SPUBLISH SSUBSCRIBE SUBSCRIBE
-  SUNSUBSCRIBE SWAPDB SYNC TIME UNSUBSCRIBE UNWATCH WAIT WAITAOF WATCH XREAD XREADGROUP`)
+  SUNSUBSCRIBE SWAPDB SYNC TFCALL TFCALLASYNC TFUNCTION TIME UNSUBSCRIBE UNWATCH WAIT WAITAOF WATCH XREAD XREADGROUP`)
+
+/** Modules whose commands work on data. Others run programs (RG.), or are nobody's that we know. Without a dot: a newer server's own. */
+const MODULES = /^(BF|CF|CMS|FT|JSON|TDIGEST|TOPK|TS)\.(?!(CONFIG|DEBUG)$)|^[^.]+$/
 
 /** Words of COMMAND INFO (flags and categories) that no command may have which is sent for somebody. */
 const BAD = words(`
-  admin blocking pubsub noscript no_auth no-auth asking loading_only
+  admin blocking pubsub noscript no_auth no-auth asking
   @admin @dangerous @blocking @pubsub @scripting @transaction @connection`)
 
 /** What a server tells of a command: flags and ACL categories. null: it knows no such command. undefined: it does not tell us. */
@@ -76,6 +79,7 @@ export function judgeCommand(mode: Mode, command: string, args: readonly string[
   if (name === 'COPY' && args.slice(2).some((arg) => arg.toUpperCase() === 'DB'))
     throw refused('COPY into another database is not allowed', 'The connection is for the database of its connection string.')
   const known = on(READS) || on(WRITES)
+  if (!known && !MODULES.test(name)) throw refused(`${name} is not sent to a server here`, HINT[mode])
   return { name, full: READS.has(name) || WRITES.has(name) || args.length === 0 ? name : full, known }
 }
 

@@ -136,7 +136,8 @@ async function openSocket(ip: string, port: number, signal: AbortSignal): Promis
   const stop = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
   try {
     await once(socket, 'connect', { signal: stop })
-    return socket
+    // What becomes of it is told by the TLS session over it.
+    return socket.on('error', () => undefined)
   } catch (error) {
     socket.on('error', () => undefined).destroy()
     throw signal.aborted ? signal.reason : error

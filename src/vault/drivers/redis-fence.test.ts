@@ -298,6 +298,10 @@ describe.skipIf(!there(REDIS_SERVER, 'redis-server', 'what Redis commands are re
     expect(judged('read', 'GET', ['write', '@write'])).toBe('TOOL_REFUSED')
     expect(judged('read', 'GET', ['readonly', '@read', '@dangerous'])).toBe('TOOL_REFUSED')
     expect(judged('write', 'SET', ['write', 'blocking'])).toBe('TOOL_REFUSED')
-    expect(judged('write', 'EVAL', ['write'])).toBe('TOOL_REFUSED')
+    for (const name of ['EVAL', 'TFCALL', 'RG.PYEXECUTE', 'FT.CONFIG', 'GRAPH.QUERY', 'UNKNOWN.SET']) {
+      expect(judged('write', name, ['write']), name).toBe('TOOL_REFUSED')
+      expect(judged('write', name, undefined), name).toBe('TOOL_REFUSED')
+    }
+    for (const name of ['FT.SEARCH', 'TS.ADD', 'VADD']) expect(judged('write', name, ['write']), name).toBe('runs')
   })
 })

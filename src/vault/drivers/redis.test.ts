@@ -230,7 +230,7 @@ describe.skipIf(!there(REDIS_SERVER, 'redis-server', 'the Redis driver'))('the d
       ['SET', ['k', 'v', 'EX', 'hunter22'], 'UPSTREAM_INVALID'],
       ['SET', ['k', 'v', 'hunter22'], 'UPSTREAM_INVALID'],
       ['INCRBY', ['k', 'hunter22'], 'UPSTREAM_INVALID'],
-      ['NOSUCH.COMMAND', ['hunter22'], 'UPSTREAM_INVALID'],
+      ['NOSUCHCOMMAND', ['hunter22'], 'UPSTREAM_INVALID'],
       ['OBJECT', ['hunter22', 'hunter22'], 'TOOL_REFUSED'],
       ['XGROUP', ['CREATE', 'hunter22', 'g', '0'], 'UPSTREAM_INVALID'],
       ['XACK', ['k'], 'UPSTREAM_INVALID'],
