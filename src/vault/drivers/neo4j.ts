@@ -42,7 +42,7 @@ interface Options {
 
 export type Neo4jDriver = Driver<GraphSession>
 
-export function createNeo4j(deps: DriverDeps): Neo4jDriver {
+export function createNeo4j(deps: Pick<DriverDeps, 'address' | 'now'>): Neo4jDriver {
   const entries = new Map<string, Entry>()
 
   function entryOf({ owner, version }: Use, key: string, options: Options, open: () => Promise<Neo4jBackend>): Entry {

@@ -47,7 +47,7 @@ interface Entry {
 
 export type RedisDriver = Driver<RedisSession>
 
-export function createRedis(deps: DriverDeps): RedisDriver {
+export function createRedis(deps: Pick<DriverDeps, 'address' | 'now'>): RedisDriver {
   const entries = new Map<string, Entry>()
 
   function entryOf({ owner, version }: Use, dsn: RedisDsn, options: Options): Entry {
