@@ -4,7 +4,7 @@
  * Messages and states: https://neo4j.com/docs/bolt/current/bolt/message/ and …/server-state/ · handshake: …/bolt/handshake/
  * Structures: https://neo4j.com/docs/bolt/current/bolt/structure-semantics/ · errors: https://neo4j.com/docs/status-codes/current/
  * Nobody has compared with a real server: the wording of its errors, when it closes a connection after one, what kind EXPLAIN tells of a
- * procedure.
+ * procedure, and whether it refuses a statement about users within a transaction (here it does).
  */
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
@@ -168,7 +168,7 @@ type Answer = Structure | 'close' | 'cut'
 
 /** One connection's states: what may come when, and what comes back. */
 function talk(options: BoltOptions, server: BoltServer): (message: Structure) => Iterable<Answer> {
-  let state: 'connected' | 'authentication' | 'ready' | 'transaction' | 'failed' | 'hanging' = 'connected'
+  let state: 'connected' | 'authentication' | 'ready' | 'streaming' | 'transaction' | 'failed' | 'hanging' = 'connected'
   let mode = 'w'
   let database = 'neo4j'
   let changed: string[] = []
@@ -189,8 +189,25 @@ function talk(options: BoltOptions, server: BoltServer): (message: Structure) =>
     return [success()]
   }
 
-  function run(text: string, parameters: Record<string, unknown>): Answer[] {
-    must('transaction', 'RUN')
+  function begin(extra: Record<string, unknown>): void {
+    database = String(extra.db ?? 'neo4j')
+    if (!(options.databases ?? ['neo4j']).includes(database))
+      throw new Refusal(
+        'Neo.ClientError.Database.DatabaseNotFound',
+        `Unable to get a routing table for database '${database}' because this database does not exist`,
+      )
+    mode = String(extra.mode ?? 'w')
+    changed = []
+  }
+
+  function run(text: string, parameters: Record<string, unknown>, extra: Record<string, unknown>): Answer[] {
+    if (state === 'ready') {
+      // A transaction by itself, which ends with its stream.
+      begin(extra)
+      state = 'streaming'
+    } else must('transaction', 'RUN')
+    if (/^SHOW CURRENT USER/.test(text) && state === 'transaction')
+      throw new Refusal('Neo.ClientError.Statement.UnsupportedAdministrationCommand', 'Not within a transaction')
     const explained = /^EXPLAIN\s+/i.exec(text)?.[0]
     const canned = options.statements[explained ? text.slice(explained.length) : text]
     if (!canned) throw new Refusal('Neo.ClientError.Statement.SyntaxError', `Invalid input '${text.slice(0, 20)}'`)
@@ -226,6 +243,10 @@ function talk(options: BoltOptions, server: BoltServer): (message: Structure) =>
     if (stream.records.length > 0) return [...records, success({ has_more: true })]
     const { end } = stream
     stream = null
+    if (state === 'streaming') {
+      server.committed.push(...changed)
+      state = 'ready'
+    }
     return [...records, success(end)]
   }
 
@@ -255,21 +276,14 @@ function talk(options: BoltOptions, server: BoltServer): (message: Structure) =>
       }
       case 'BEGIN':
         must('ready', name)
-        database = String(first?.db ?? 'neo4j')
-        if (!(options.databases ?? ['neo4j']).includes(database))
-          throw new Refusal(
-            'Neo.ClientError.Database.DatabaseNotFound',
-            `Unable to get a routing table for database '${database}' because this database does not exist`,
-          )
-        mode = String(first?.mode ?? 'w')
-        changed = []
+        begin(first ?? {})
         state = 'transaction'
         return [success()]
       case 'RUN':
-        return run(String(first), second ?? {})
+        return run(String(first), second ?? {}, third ?? {})
       case 'PULL':
       case 'DISCARD':
-        must('transaction', name)
+        if (state !== 'streaming') must('transaction', name)
         return pull(Number(first?.n ?? -1), name === 'PULL')
       case 'COMMIT':
         must('transaction', name)
