@@ -32,7 +32,8 @@ const TEST_LINES = 600
 const GUARDED: Record<string, RegExp> = {
   undici: /^base\/(egress|exchange)\.ts$/,
   'node:tls': /^vault\/drivers\/(postgres-connect|firestore-line)\.ts$/,
-  'node:net': /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|postgres-connect)|listener)\.ts$/,
+  'node:net':
+    /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|postgres-connect|redis-connect)|listener)\.ts$/,
   'node:http': /^listener\.ts$/,
   'node:https': /^$/,
   'node:dns': /^$/,

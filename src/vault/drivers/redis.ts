@@ -135,7 +135,7 @@ export function createRedis(deps: Pick<DriverDeps, 'address' | 'now'>): RedisDri
         if (!options.acceptSuperuser) await refusePowers(entry, backend)
         let told = await tell(entry, backend, judged.name)
         // A command that holds others is none itself: its parts have the flags.
-        if (Array.isArray(told) && !told.includes('readonly') && !told.includes('write') && judged.full !== judged.name)
+        if (Array.isArray(told) && !told.includes('readonly') && !told.includes('write') && judged.known && judged.full !== judged.name)
           told = (await tell(entry, backend, judged.full)) ?? told
         judgeTold(mode, judged, told)
         // A write that fails on a session that had died in the pool would be one of which nobody knows whether it was done.
