@@ -108,7 +108,8 @@ function judgeWord(mode: Mode, tokens: readonly Token[], i: number, word: string
     if (keyword(next) !== '' && behind.some((w) => ADMINISTERED.has(w)))
       throw refused('users, roles and databases are not made here', 'Ask an administrator of the server.')
   }
-  if (/^(TERMINATE|GRANT|REVOKE|DENY)$/.test(word) && isName(next) && isClause)
+  // A part of a statement may be led to another database.
+  if (/^(USE|TERMINATE|GRANT|REVOKE|DENY)$/.test(word) && isName(next) && isClause)
     throw refused(`${word} is not allowed here`, 'A property or variable of that name stands in backticks.')
 }
 
