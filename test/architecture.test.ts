@@ -33,7 +33,7 @@ const GUARDED: Record<string, RegExp> = {
   undici: /^base\/(egress|exchange)\.ts$/,
   'node:tls': /^vault\/drivers\/(postgres-connect|mysql-connect|firestore-line)\.ts$/,
   'node:net':
-    /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|mysql-connect|mysql-dsn|postgres-connect)|listener)\.ts$/,
+    /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|mysql-connect|mysql-dsn|postgres-connect|redis-connect)|listener)\.ts$/,
   'node:http': /^listener\.ts$/,
   'node:https': /^$/,
   'node:dns': /^$/,

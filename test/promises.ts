@@ -70,6 +70,8 @@ export const PROMISES = {
   'db.mysql-write-one-statement': 'A write to MySQL or MariaDB is one statement of data or schema work.',
   'db.mysql-server-agrees': 'A read runs only if the server, too, takes the statement for a query.',
   'db.mysql-hostile-server': 'A MySQL server gets no file of this host, and over plain text no password that others on the way could read.',
+  'db.redis-no-redirects': 'A Redis server that names another one for a key is not followed there.',
+  'db.neo4j-judged-addresses': 'Every connection to Neo4j goes to a judged address, those of its routing table too.',
   'db.drain': "A replaced credential's statements end, then its sessions close.",
   'db.firestore-own-identity':
     "Firestore is reached at judged addresses with the connection's own key: no proxy, no identity of the machine.",

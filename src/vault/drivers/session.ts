@@ -99,10 +99,87 @@ export interface FirestoreSession {
   ): Promise<{ valid: boolean; issues: { severity: string; description: string; line: number | null; column: number | null }[] }>
 }
 
+/** Bytes that are no text are `{ base64 }`, an error inside a list is `{ error }`, whole numbers too large for JSON are strings. */
+export type RedisValue = string | number | boolean | null | { base64: string } | { error: string } | RedisValue[]
+
+export interface RedisReply {
+  value: RedisValue
+  /** True when elements, bytes or a text were cut off at a cap. */
+  truncated: boolean
+}
+
+export interface RedisLimits {
+  /** Most values that come back, inner ones included. */
+  elements: number
+  timeoutMs: number
+}
+
+/** Who the credential is at a Redis server, and what it can do beyond working with data. */
+export interface RedisStanding {
+  user: string
+  version: string | null
+  mode: string | null
+  /** Commands by which it could change the server: empty is as it should be. */
+  powers: string[]
+  /** The user's rules (`+@read`, `~app:*`), where it may see them. */
+  rules: string[] | null
+  /** Anybody is let in without a password. null: the user may not see that. */
+  open: boolean | null
+  encrypted: boolean
+}
+
+/** A command and its arguments travel apart. Errors come as Faults whose text holds no argument and no password. */
+export interface RedisSession {
+  /** Only commands that read: by a list, and by what the server tells of them. */
+  read(command: string, args: readonly string[], limits: RedisLimits): Promise<RedisReply>
+  /** Commands that work on data; none that change the server or the session, run programs, or block. */
+  write(command: string, args: readonly string[], limits: RedisLimits): Promise<RedisReply>
+  standing(limits: { timeoutMs: number }): Promise<RedisStanding>
+}
+
+export interface GraphResult {
+  columns: string[]
+  /** Nodes are `{ element_id, labels, properties }`, relationships `{ element_id, type, start, end, properties }`, bytes `{ base64 }`. */
+  records: Record<string, unknown>[]
+  truncated: boolean
+  /** What was changed: `{ nodes_created: 1 }`; only what is not 0. */
+  counters: Record<string, number>
+}
+
+export interface GraphLimits {
+  records: number
+  timeoutMs: number
+}
+
+export interface GraphStanding {
+  user: string
+  /** null: the server does not tell (there are roles in some editions only). */
+  roles: string[] | null
+  version: string | null
+  edition: string | null
+  powers: string[]
+  encrypted: boolean
+}
+
+type Parameters = Readonly<Record<string, unknown>>
+
+/** Values travel as parameters only. Errors come as Faults whose text holds no parameter and no password. */
+export interface GraphSession {
+  /** A statement by somebody else: judged here, judged by the server, and run where it cannot write. */
+  read(cypher: string, parameters: Parameters, limits: GraphLimits): Promise<GraphResult>
+  /** A connector's own constant statement: same place, but its text is not judged. */
+  ask(cypher: string, parameters: Parameters, limits: GraphLimits): Promise<GraphResult>
+  /** One statement that may change data, in a transaction of its own. */
+  write(cypher: string, parameters: Parameters, limits: GraphLimits): Promise<GraphResult>
+  standing(limits: { timeoutMs: number }): Promise<GraphStanding>
+}
+
 /** What a connector gets of each wire. */
 export interface Sessions {
+  neo4j: GraphSession
   postgres: SqlSession
   mysql: SqlSession
+  redis: RedisSession
   sqlite: SqlSession
   firestore: FirestoreSession
   mongodb: MongoSession

@@ -7,6 +7,8 @@ import { describeDsn, parseDsn, secretPartsOf } from './dsn.ts'
 import { DATA_HOST, RULES_HOST, TOKEN_HOST, targetOf } from './firestore-key.ts'
 import { describeMongoUri, parseMongoUri, secretPartsOf as secretPartsOfMongoUri } from './mongodb-uri.ts'
 import { describeMysqlDsn, mysqlSecretParts, parseMysqlDsn } from './mysql-dsn.ts'
+import { parseNeo4j } from './neo4j-uri.ts'
+import { describeRedis, parseRedis, redisSecrets } from './redis-dsn.ts'
 import type { Sessions } from './session.ts'
 
 export type RemoteWire = Exclude<keyof Sessions, 'sqlite'>
@@ -84,4 +86,23 @@ const mysql: Wiring<Sessions['mysql']> = {
   },
 }
 
-export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, mysql, mongodb, firestore }
+const redis: Wiring<Sessions['redis']> = {
+  read({ secret }) {
+    const { host, port } = parseRedis(dsnOf(secret))
+    return { facts: describeRedis(dsnOf(secret)), hosts: [{ host, port }] }
+  },
+  parts: ({ dsn }): Record<string, string[]> => (dsn ? { dsn: redisSecrets(dsn) } : {}),
+  open: async (deps) => (await import('./redis.ts')).createRedis(deps),
+}
+
+const neo4j: Wiring<Sessions['neo4j']> = {
+  read({ entered }) {
+    const { host, port, tls } = parseNeo4j(typeof entered.uri === 'string' ? entered.uri : '')
+    return { facts: { host, port, tls }, hosts: [{ host, port }] }
+  },
+  // The password is a field of its own, and a secret as a whole.
+  parts: () => ({}),
+  open: async (deps) => (await import('./neo4j.ts')).createNeo4j(deps),
+}
+
+export const wirings: { readonly [W in RemoteWire]: Wiring<Sessions[W]> } = { postgres, mysql, mongodb, redis, neo4j, firestore }
