@@ -3,6 +3,9 @@ import type { Driver as Client } from 'neo4j-driver'
 import { plainValue } from './neo4j-values.ts'
 import type { GraphStanding } from './session.ts'
 
+/** A user may be granted powers while its sessions live; asked again after this long. */
+export const POWERS_TTL_MS = 300_000
+
 /** The role that manages users and databases. Community Edition has no roles: every user may do everything there, and nobody can have less. */
 const ADMIN = 'admin'
 

@@ -3,6 +3,9 @@ import { ErrorReply } from 'redis'
 import type { RedisBackend } from './redis-connect.ts'
 import type { RedisStanding } from './session.ts'
 
+/** A user may be granted powers while its sessions live; asked again after this long. */
+export const POWERS_TTL_MS = 300_000
+
 /**
  * Commands by which a user could change the server, its users or its files, or empty it, as ACL DRYRUN is asked about them (it runs none).
  * All are in the category @dangerous.
