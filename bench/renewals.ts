@@ -4,6 +4,7 @@ import { createDb, openPool } from '../src/base/db.ts'
 import type { Egress } from '../src/base/egress.ts'
 import { newId } from '../src/base/ids.ts'
 import { APP_ROLE } from '../src/base/migrate.ts'
+import { RUNTIME } from '../src/base/secret-use.ts'
 import { readConfig } from '../src/config.ts'
 import { AT_A_TIME, IN_BACKGROUND } from '../src/connections/gate.ts'
 import { grants } from '../src/connections/grant-rows.ts'
@@ -99,7 +100,13 @@ async function withinProcess(scene: Scene): Promise<Figure[]> {
       })
     const connector = runtime.rooms.connections.connectors.get('http')!
     const lend = async (connectionId: string) => {
-      const lent = await runtime.rooms.connections.lend(scope, { connectionId, connector, config: { base_url: scene.upstream }, signal })
+      const lent = await runtime.rooms.connections.lend(scope, {
+        connectionId,
+        connector,
+        config: { base_url: scene.upstream },
+        signal,
+        user: RUNTIME,
+      })
       const answer = await lent.fetch(ARGS.path)
       if (answer.status !== 200) throw new Error(`the upstream answered ${answer.status}`)
     }
@@ -368,6 +375,7 @@ async function connect(scene: Scene, refreshTokens: string[]): Promise<string[]>
     rootSource: readConfig(scene.flags, {}).rootKey,
     egress: nowhere,
     now: Date.now,
+    uses: { note: () => undefined, blank: () => undefined },
     localRoot: '',
     journalDir: '',
   })

@@ -60,6 +60,7 @@ async function fill(stage: Stage, count: number, scope: { workspace: string; pro
     rootSource: readConfig(stage.flags, {}).rootKey,
     egress: nowhere,
     now: Date.now,
+    uses: { note: () => undefined, blank: () => undefined },
     localRoot: '',
     journalDir: '',
   })

@@ -1,13 +1,22 @@
 /** The only file that knows every room: builds them, starts them, stops them. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
-import { type Act, appendAudit, createAccess, removeSetupLink, setupTokenIsRight, writeOwnerPat, writeSetupLink } from './access/index.ts'
+import {
+  type Act,
+  appendAudit,
+  createAccess,
+  createUses,
+  removeSetupLink,
+  setupTokenIsRight,
+  writeOwnerPat,
+  writeSetupLink,
+} from './access/index.ts'
 import { createDb, openPool, type Scope, type Tx } from './base/db.ts'
 import { createEgress } from './base/egress.ts'
+import { executorId } from './base/executor-id.ts'
 import { openHastenedPool } from './base/postgres-pool.ts'
-import { newId } from './base/ids.ts'
 import { lockDirectory } from './base/lock.ts'
 import { createMail } from './base/mail.ts'
 import { createLog, type Logger } from './base/log.ts'
@@ -18,7 +27,8 @@ import { type Config, VERSION } from './config.ts'
 import { type AppSettings, createConnections, createEpoch } from './connections/index.ts'
 import { loadShelf } from './connectors/load.ts'
 import { seedDemo } from './demo.ts'
-import { createHttp, type Readiness } from './faces/http.ts'
+import { createHttp } from './faces/http.ts'
+import { createReadiness } from './faces/readiness.ts'
 import { createListener, shownHost } from './listener.ts'
 import {
   bearerOf,
@@ -106,13 +116,19 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     })
     undo.push(() => egress.close())
 
+    const usesLate = (error: unknown) => log.warn({ problem: (error as Error).message }, 'uses of secrets are not written yet')
+    const uses = createUses({ db, dir: join(config.dataDir, 'uses'), now, trouble: usesLate })
+    undo.push(() => uses.close())
+    uses.begin()
+
     const { connectors, providers } = await loadShelf()
-    const fault = deps.fault ? { fault: deps.fault } : {}
+    const fault = deps.fault && { fault: deps.fault }
     const vault = createVault({
       db,
       rootSource: config.rootKey,
       egress,
       now,
+      uses,
       localRoot: join(config.dataDir, 'files'),
       journalDir: join(config.dataDir, 'answers'),
       configured: config.oauthSecrets,
@@ -202,23 +218,9 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     )
 
     const elsewhere = createElsewhere({ oauth: vault.lending.oauth, access, providers: config.signInWith, publicUrl, now })
-    const rooms: Rooms = { elsewhere, access, connections, bindings, tools, runs, triggers, vault: vault.keeping, db }
+    const rooms: Rooms = { elsewhere, access, connections, bindings, tools, runs, triggers, vault: vault.keeping, uses, db }
     const invoke = createInvoke(rooms, { now })
-    const readiness = async (): Promise<Readiness> => {
-      const state = vault.keeping.state()
-      const checks: Readiness['checks'] = {
-        database: await db.ping().then(
-          () => ({ ok: true }),
-          () => ({ ok: false, problem: 'the database does not answer' }),
-        ),
-        vault:
-          state.state === 'open'
-            ? { ok: true, key_id: state.keyId }
-            : { ok: false, problem: state.message, key_id: state.keyId, expected_key_ids: state.expectedKeyIds },
-        engine: engineUp ? { ok: true } : { ok: false, problem: 'the engine has not started' },
-      }
-      return { ready: Object.values(checks).every((c) => c.ok), checks }
-    }
+    const readiness = createReadiness({ db, vault: vault.keeping, uses, engineUp: () => engineUp })
     const http = createHttp({
       operations,
       invoke,
@@ -285,13 +287,3 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
 
 /** Void is the one before. Null where there is nothing to set up. */
 export const newSetupLink = (dataDir: string): string | null => writeSetupLink(dataDir, Date.now())
-
-/** Stable for a data directory: only one process has it at a time, so its runs are its own again after a restart. */
-function executorId(dataDir: string): string {
-  const file = join(dataDir, 'executor-id')
-  const known = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
-  if (known !== '') return known // an empty file: the process was killed while it wrote
-  const id = newId('exec')
-  writeFileSync(file, `${id}\n`, { mode: 0o600 })
-  return id
-}

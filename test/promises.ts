@@ -253,6 +253,7 @@ export const PROMISES = {
   'access.roles': 'Each operation is refused below its role.',
   'access.scopes': 'A missing scope is named, and the refusal is audited.',
   'access.redirect-needs-admin': 'Only project admins choose where a credential is sent.',
+  'audit.uses': 'Every use of a secret is on record: who, in which run and step, with which tool, where to, in which version.',
   'audit.append-only': 'Audit entries cannot be changed or removed, not even by the owner of the table in passing.',
   'audit.tamper': 'The verifier finds an edit, a deletion, a reorder, an insertion and a cut tail.',
   'audit.whole': 'An untouched chain verifies, with one entry for each act.',

@@ -6,6 +6,7 @@ import { createAccess } from '../src/access/index.ts'
 import type { Db, Scope } from '../src/base/db.ts'
 import type { Egress } from '../src/base/egress.ts'
 import { Fault } from '../src/base/errors.ts'
+import { RUNTIME } from '../src/base/secret-use.ts'
 import { type Connections, createConnections, createEpoch, type Subscriber } from '../src/connections/index.ts'
 import { type Connector, connector, type OAuthProvider, provider, tool, z } from '../src/connectors/contract.ts'
 import { conceal, createVault, newRootKeyText, type Vault } from '../src/vault/index.ts'
@@ -311,6 +312,7 @@ export async function stage(): Promise<Stage> {
         rootSource,
         egress,
         now,
+        uses: { note: () => undefined, blank: () => undefined },
         localRoot: dataDir,
         journalDir: join(dataDir, 'answers'),
         wait: async () => undefined,
@@ -348,7 +350,7 @@ export async function stage(): Promise<Stage> {
         dataDir,
         async call(id) {
           try {
-            const lent = await connections.lend(scope, { connectionId: id, connector: acmeConnector, config: {}, signal })
+            const lent = await connections.lend(scope, { connectionId: id, connector: acmeConnector, config: {}, signal, user: RUNTIME })
             return String((await lent.fetch('/look')).status)
           } catch (error) {
             return (error as Fault).code ?? String(error)

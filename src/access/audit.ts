@@ -2,8 +2,8 @@
  * The audit log: one hash chain per workspace. An entry is written in the same transaction as the act it tells of, as its
  * last statement; hash = SHA-256(previous hash ‖ seq as int8 ‖ entry text), the entry being canonical JSON.
  */
-import { createHash } from 'node:crypto'
 import type { Db, Scope, Tx } from '../base/db.ts'
+import { canonical, chainHash } from './chain.ts'
 import { type AuditRow, rows } from './rows.ts'
 
 export interface Act {
@@ -13,18 +13,6 @@ export interface Act {
   outcome: 'done' | 'refused' | 'failed'
   requestId?: string | undefined
   details?: Record<string, unknown> | undefined
-}
-
-/** JSON with sorted keys and no spaces: the same entry always has the same bytes. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (value && typeof value === 'object' && !(value instanceof Date)) {
-    const parts = Object.entries(value)
-      .filter(([, v]) => v !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-    return `{${parts.map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`).join(',')}}`
-  }
-  return JSON.stringify(value) ?? 'null'
 }
 
 /** One query: who has nothing to ask after it need not wait for it. */
@@ -97,12 +85,6 @@ export async function verifyAudit(db: Db, onlyWorkspace?: string): Promise<Audit
     verdicts.push({ workspace, entries: seq, ok: problems.length === 0, problems })
   }
   return verdicts
-}
-
-export function chainHash(previous: Buffer, seq: number, entry: string): Buffer {
-  const number = Buffer.alloc(8)
-  number.writeBigInt64BE(BigInt(seq))
-  return createHash('sha256').update(previous).update(number).update(entry, 'utf8').digest()
 }
 
 function columnsThatDiffer(row: AuditRow): string | null {

@@ -23,6 +23,7 @@ export { PAT_DEFAULT_DAYS, PAT_MAX_DAYS, type PatFacts } from './pats.ts'
 export { MAX_PASSWORD, MIN_PASSWORD } from './people.ts'
 export { ABSOLUTE_S, type From } from './sessions.ts'
 export { SETUP_MINUTES, removeSetupLink, setupTokenIsRight, writeSetupLink } from './setup-link.ts'
+export { type BookOfUses, createUses, type UseFilter } from './uses.ts'
 export { newToken, PAT_PATTERN, wellFormed } from './tokens.ts'
 
 export interface AccessDeps {

@@ -100,7 +100,7 @@ async function appRole(client: pg.Client): Promise<string | null> {
   await client.query(`grant ${APP_ROLE} to current_user`)
   await client.query(`grant usage on schema public to ${APP_ROLE}`)
   await client.query(`grant select, insert, update, delete on all tables in schema public to ${APP_ROLE}`)
-  await client.query(`revoke update, delete on audit_entries from ${APP_ROLE}`)
+  await client.query(`revoke update, delete on audit_entries, secret_uses from ${APP_ROLE}`)
   await client.query(`revoke all on schema_migrations from ${APP_ROLE}`)
   await client.query(`grant usage on all sequences in schema public to ${APP_ROLE}`)
   return APP_ROLE

@@ -257,6 +257,7 @@ export function createConnect(deps: {
       code: callback.code as Secret,
       state: callback.state as Secret,
       rows: app.provider.refusals,
+      user: { actor: attempt.actor },
     })
     if (!obtained.ok) {
       const words = { provider, code: obtained.code }

@@ -100,7 +100,7 @@ export function createConnections(
   })
 
   async function lend(scope: Scope, request: LendRequest): Promise<Lent & { grantedScopes: string[] | null }> {
-    const { connector, config, signal } = request
+    const { connector, config, signal, user } = request
     if (request.connectionId === null) return Object.assign(lendLocal(vault, scope, connector, config, signal), { grantedScopes: null })
     const at = await current(scope, request.connectionId)
     const { row, grant } = at
@@ -116,7 +116,7 @@ export function createConnections(
     const latest = async () => request.version ?? (await reload(scope, row.id)).row.credential_version
     const more = grant === null ? {} : { apiHosts: await oauth.apiHosts(row, grant) }
     const renewed = renews ? { renewed: (used: number) => oauth.fresh.afterRefusal(scope, row.id, used) } : {}
-    const loan = { vault, row, connector, config, signal, version, latest, ...more, ...renewed }
+    const loan = { vault, row, connector, config, signal, user, version, latest, ...more, ...renewed }
     const lent = connector.auth.kind === 'dsn' ? lendDatabase(loan) : inTurn(lendHttp(loan), row.id, request)
     // Not spread: its credentialVersion tells what was used last.
     return Object.assign(lent, { grantedScopes: row.granted_scopes })

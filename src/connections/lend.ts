@@ -1,6 +1,7 @@
 /** Lends what a tool needs: a `fetch` or a database session that already carries the credential, and never the credential. */
 import type { Scope } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
+import type { User } from '../base/secret-use.ts'
 import { bearer, type Connector, type ToolContext } from '../connectors/contract.ts'
 import { type CredentialRef, eachCall, type Lending, type RemoteWire, type Sessions } from '../vault/index.ts'
 import type { ConnectionRow } from './rows.ts'
@@ -20,6 +21,8 @@ export interface LendRequest {
   connector: Connector
   config: Record<string, unknown>
   signal: AbortSignal
+  /** For whom: it is on record with each use. */
+  user: User
   /** A version other than the live one (a staged credential under test). */
   version?: number
 }
@@ -30,6 +33,7 @@ export interface Loan {
   connector: Connector
   config: Record<string, unknown>
   signal: AbortSignal
+  user: User
   version: number
   /** The version to go on with when this one has been replaced and destroyed meanwhile. */
   latest: () => Promise<number>
@@ -138,7 +142,7 @@ export function lendHttp(loan: Loan): Lent {
   const send = (request: { url: string; init: RequestInit }) =>
     withLiving(loan, version, (ref) => {
       version = ref.version
-      return loan.vault.send(ref, recipe, request, (clean) => cleaners.set(ref.version, clean))
+      return loan.vault.send(ref, recipe, request, loan.user, (clean) => cleaners.set(ref.version, clean))
     })
   return {
     connectionId: row.id,
@@ -172,7 +176,8 @@ export function lendDatabase(loan: Loan): Lent {
   const { auth } = connector
   if (auth.kind !== 'dsn') fail('BINDING_MISSING', `${connector.title} takes no connection string`)
   type Call = (...args: unknown[]) => Promise<unknown>
-  const open = (ref: CredentialRef) => loan.vault.session(ref, auth.wire, row.public, config, signal) as unknown as Record<string, Call>
+  const open = (ref: CredentialRef) =>
+    loan.vault.session(ref, auth.wire, row.public, config, signal, loan.user) as unknown as Record<string, Call>
   const session = eachCall((name, args) => withLiving(loan, loan.version, (ref) => open(ref)[name]!(...args)))
   return {
     connectionId: row.id,

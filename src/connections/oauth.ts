@@ -264,6 +264,7 @@ export function createOAuthConnections(
     async revoke(
       scope: Scope,
       id: string,
+      actor: string,
     ): Promise<{ outcome: 'revoked' | 'unsupported' | 'nothing' | 'failed' | 'shared'; with: string[] }> {
       const at = await db.tx(scope, async (tx) => {
         const row = await rows.lock(tx, id)
@@ -287,7 +288,7 @@ export function createOAuthConnections(
         if (others.length > 0) return { outcome: 'shared', with: others.filter((o) => o.workspace_id === scope.workspace).map((o) => o.id) }
       }
       const from = { workspace: row.workspace_id, project: row.project_id, owner: id, version: row.credential_version }
-      return { outcome: await vault.oauth.revoke({ server: it.server, client: it.client, from }), with: [] }
+      return { outcome: await vault.oauth.revoke({ server: it.server, client: it.client, from, user: { actor } }), with: [] }
     },
 
     begin: keeper.begin,

@@ -29,7 +29,7 @@ export function createTryOut(deps: {
 }) {
   const { vault, now } = deps
 
-  return async function tryOut(scope: Scope, entered: Entered, signal: AbortSignal): Promise<Validation> {
+  return async function tryOut(scope: Scope, entered: Entered, signal: AbortSignal, actor: string): Promise<Validation> {
     vault.mustBeOpen()
     const prepared = await deps.prepare(entered)
     const connector = deps.connectors.get(entered.provider)
@@ -68,7 +68,7 @@ export function createTryOut(deps: {
     let checked: Checked | null = null
     let problem: Fault | null = null
     try {
-      const loan = { vault, row, connector, config, signal, version: VERSION, latest: async () => VERSION }
+      const loan = { vault, row, connector, config, signal, user: { actor, check: true }, version: VERSION, latest: async () => VERSION }
       const lent = (auth.kind === 'dsn' ? lendDatabase : lendHttp)(loan)
       checked = await auth.check({ ...lent, key: newId('check', now()), config, signal, wait: waitFor(signal) })
     } catch (error) {

@@ -55,6 +55,7 @@ export function createValidation(deps: {
     connector: Connector | null,
     config: Record<string, unknown>,
     signal: AbortSignal,
+    actor: string,
   ): Promise<Checked> {
     if (connector === null) {
       const after = await deps.renewNow(scope, row.id)
@@ -69,6 +70,7 @@ export function createValidation(deps: {
       connector,
       config,
       signal,
+      user: { actor, check: true },
       ...(grant ? {} : { version: row.credential_version }),
     })
     if (connector.auth.kind === 'none') fail('INVALID_INPUT', `${connector.title} has no credential to validate`)
@@ -85,7 +87,7 @@ export function createValidation(deps: {
    * A look at a connection string when it is saved: what should worry its owner (a superuser, say) is known from the start.
    * It proves nothing and changes no status; a server that cannot be reached now is no reason to refuse.
    */
-  async function probe(scope: Scope, id: string): Promise<string[]> {
+  async function probe(scope: Scope, id: string, actor: string): Promise<string[]> {
     const it = await look(scope, id)
     const { row } = it
     const connector = deps.connectors.get(row.provider)
@@ -98,7 +100,7 @@ export function createValidation(deps: {
     }
     if (connector?.auth.kind !== 'dsn') return []
     try {
-      const { warnings = [] } = await tryIt(scope, it, connector, {}, AbortSignal.timeout(PROBE_MS))
+      const { warnings = [] } = await tryIt(scope, it, connector, {}, AbortSignal.timeout(PROBE_MS), actor)
       if (warnings.length > 0) await deps.db.tx(scope, (tx) => rows.judge(tx, id, row.credential_version, { warnings }))
       return warnings
     } catch {
@@ -112,6 +114,7 @@ export function createValidation(deps: {
     id: string,
     config: Record<string, unknown>,
     signal: AbortSignal,
+    actor: string,
     bound: string | null = null,
   ): Promise<{ result: Validation; write: (tx: Tx) => Promise<void> }> {
     const it = await look(scope, id)
@@ -121,7 +124,7 @@ export function createValidation(deps: {
     let checked: Checked | null = null
     let problem: Fault | null = null
     try {
-      checked = await tryIt(scope, it, connector, config, signal)
+      checked = await tryIt(scope, it, connector, config, signal, actor)
     } catch (error) {
       problem = error instanceof Fault ? error : fail('INTERNAL', 'the check failed in an unexpected way', { cause: error })
     }

@@ -16,6 +16,7 @@ import { hooks } from './hooks.ts'
 import { instanceMcp } from './instance-mcp.ts'
 import { serveMcp } from './mcp.ts'
 import { platformMcp } from './platform-mcp.ts'
+import type { Readiness } from './readiness.ts'
 import { consolePages } from './static.ts'
 import { signInPages } from './sign-in-pages.ts'
 import { serveStream } from './stream.ts'
@@ -29,10 +30,6 @@ const LARGE = ['/openapi.json', '/v1/mcp/platform-catalog', '/v1/connections/tem
 /** RFC 6797: for a year. Not for other hosts of the domain, which are not ours to speak for. */
 const TLS_ONLY = 'max-age=31536000'
 
-export interface Readiness {
-  ready: boolean
-  checks: Record<string, { ok: boolean; problem?: string; [fact: string]: unknown }>
-}
 type Env = { Bindings: HttpBindings; Variables: { requestId: string } }
 
 export function createHttp(deps: {

@@ -62,10 +62,10 @@ export const create = operation({
     scopes: z.array(z.string().max(300)).max(100).optional().describe('for service accounts and clients: what to ask for'),
   }),
   output: connection,
-  run: async ({ connections }, { scope, act, read }, input) => {
+  run: async ({ connections }, { caller, scope, act, read }, input) => {
     const write = await connections.create(scope, input)
     const made = await act(write, (c) => ({ target: c.id, details: { provider: c.provider, credential_keys: c.credential_keys } }))
-    const warnings = await connections.probe(scope, made.id)
+    const warnings = await connections.probe(scope, made.id, caller.actor)
     // A grant has been tried by now: its facts are others than when it was written.
     return made.oauth ? { ...(await read((tx) => connections.get(tx, made.id))), warnings } : { ...made, warnings }
   },
@@ -101,7 +101,7 @@ export const update = operation({
     credentials: credentials.optional().describe('blank and masked values leave the stored ones as they are'),
   }),
   output: connection,
-  run: async ({ connections }, { scope, act }, { id: connectionId, ...input }) => {
+  run: async ({ connections }, { caller, scope, act }, { id: connectionId, ...input }) => {
     const change = await connections.change(scope, connectionId, input)
     const out = await act(change.write, (c) => ({
       target: c.id,
@@ -111,7 +111,9 @@ export const update = operation({
       },
     }))
     await change.after()
-    return out.status === 'unverified' && input.credentials ? { ...out, warnings: await connections.probe(scope, connectionId) } : out
+    return out.status === 'unverified' && input.credentials
+      ? { ...out, warnings: await connections.probe(scope, connectionId, caller.actor) }
+      : out
   },
 })
 
@@ -180,8 +182,8 @@ export const tryOut = operation({
     config: json.optional().describe('settings of the connector, where they say where the service is'),
   }),
   output: validation,
-  run: async ({ connections }, { scope, act, signal }, input) => {
-    const result = await connections.tryOut(scope, input, signal)
+  run: async ({ connections }, { caller, scope, act, signal }, input) => {
+    const result = await connections.tryOut(scope, input, signal, caller.actor)
     return act(
       async () => result,
       () => ({ details: { provider: input.provider, ok: result.ok, ...(result.problem ? { code: result.problem.code } : {}) } }),
@@ -199,12 +201,19 @@ export const validate = operation({
   audit: { log: 'connection.validated' },
   input: z.strictObject({ id: id('connection') }),
   output: validation,
-  run: async (rooms, { scope, act, read, signal }, input) => {
+  run: async (rooms, { caller, scope, act, read, signal }, input) => {
     // Where the connection is bound, the profile's config says where the service is (a self-hosted edition, say).
     const [profile] = (await read((tx) => rooms.bindings.usedBy(tx, input.id))).toSorted(
       (a, b) => Number(b.is_active) - Number(a.is_active),
     )
-    const { result, write } = await rooms.connections.validate(scope, input.id, profile?.config ?? {}, signal, profile?.server ?? null)
+    const { result, write } = await rooms.connections.validate(
+      scope,
+      input.id,
+      profile?.config ?? {},
+      signal,
+      caller.actor,
+      profile?.server ?? null,
+    )
     await act(write, () => ({ target: input.id, details: { ok: result.ok, ...(result.problem ? { code: result.problem.code } : {}) } }))
     return result
   },

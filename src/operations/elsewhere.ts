@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import type { Access, Caller } from '../access/index.ts'
 import { Fault, fail } from '../base/errors.ts'
+import { RUNTIME, type User } from '../base/secret-use.ts'
 import { type OAuthClient, type OAuthServer, secretField } from '../vault/index.ts'
 import type { Browser } from './operation.ts'
 
@@ -41,6 +42,7 @@ export interface Asking {
     code: z.output<typeof secret>
     state: z.output<typeof secret>
     rows: readonly never[]
+    user: User
   }): Promise<{ obtained: { ok: boolean }; account: { id: string; label: string } | null }>
 }
 
@@ -150,7 +152,7 @@ export function createElsewhere(deps: {
       secrets: provider.secretName === null ? [] : [{ configured: provider.secretName }],
     }
     try {
-      const ask = { server, client, redirectUri: redirectUri(), pkce: true, nonce: true, code, state, rows: [] }
+      const ask = { server, client, redirectUri: redirectUri(), pkce: true, nonce: true, code, state, rows: [], user: RUNTIME }
       const { obtained, account } = await oauth.exchange(ask)
       return obtained.ok ? account : null
     } catch (error) {

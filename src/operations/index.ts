@@ -16,6 +16,7 @@ import * as runs from './runs.ts'
 import * as signIns from './sign-ins.ts'
 import { templates } from './templates.ts'
 import * as tools from './tools.ts'
+import * as uses from './uses.ts'
 import * as vault from './vault.ts'
 import * as webhooks from './webhooks.ts'
 import * as whatsapp from './whatsapp.ts'
@@ -40,6 +41,7 @@ const all = [
   pats.reportLeaked,
   access.listAudit,
   access.verify,
+  uses.all,
   signIns.setupState,
   signIns.setUp,
   signIns.signIn,
@@ -85,6 +87,7 @@ const all = [
   connections.tryOut,
   connections.validate,
   connections.events,
+  uses.ofConnection,
   oauth.authorize,
   oauth.reconnect,
   oauth.attempt,

@@ -1,6 +1,17 @@
 /** An operation is stated once. HTTP route, OpenAPI, MCP tool, CLI command and Console call are all read off it. */
 import type { z } from 'zod'
-import { type Access, type Act, allow, appendAudit, type By, type Caller, type From, type Role, type ScopeName } from '../access/index.ts'
+import {
+  type Access,
+  type Act,
+  allow,
+  appendAudit,
+  type BookOfUses,
+  type By,
+  type Caller,
+  type From,
+  type Role,
+  type ScopeName,
+} from '../access/index.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { parseInput } from '../base/explain.ts'
@@ -21,6 +32,7 @@ export interface Rooms {
   runs: Runs
   triggers: Triggers
   vault: Keeping
+  uses: BookOfUses
   elsewhere: Elsewhere
   db: Db
 }

@@ -166,7 +166,7 @@ export const validateInstance = operation({
   audit: { log: 'instance.validated' },
   input: z.strictObject({ id: id('instance'), environment, profile_id: profileId }),
   output: z.object({ ok: z.boolean(), environment: z.string(), checks: z.array(check) }),
-  run: async (rooms, { scope, act, read, signal }, input) => {
+  run: async (rooms, { caller, scope, act, read, signal }, input) => {
     const { bindings, connections, tools } = rooms
     const checks: z.output<typeof check>[] = []
     let since = performance.now()
@@ -189,7 +189,7 @@ export const validateInstance = operation({
     let granted = at.connection?.granted_scopes ?? null
     if (live && at.connection) {
       const { config } = tried ? await bindings.ofProfile(scope, input.id, tried.id) : await bindings.resolve(scope, input.id, where)
-      const validated = await connections.validate(scope, at.connection.id, config, signal, at.connector.slug)
+      const validated = await connections.validate(scope, at.connection.id, config, signal, caller.actor, at.connector.slug)
       write = validated.write
       live = validated.result.ok
       granted = validated.result.granted_scopes

@@ -52,7 +52,7 @@ export const remove = operation({
       .describe('null: the provider has no interface for it, revoke there yourself; shared: other connections live by the same consent'),
     shared_with: z.array(z.string()).optional(),
   }),
-  run: async (rooms, { act, read, scope }, input) => {
+  run: async (rooms, { caller, act, read, scope }, input) => {
     const unwired = async (tx: Tx) => {
       const facts = await rooms.connections.get(tx, input.id)
       const profiles = await wired(rooms, tx, input.id)
@@ -66,7 +66,7 @@ export const remove = operation({
     const facts = await read(unwired)
     // At the provider first, while we still have what it takes; whatever it says, the secret is destroyed here.
     const { outcome, with: others } = facts.oauth
-      ? await rooms.connections.oauth.revoke(scope, input.id)
+      ? await rooms.connections.oauth.revoke(scope, input.id, caller.actor)
       : { outcome: 'unsupported' as const, with: [] }
     await act(
       async (tx) => {

@@ -90,6 +90,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
         connector: binding.connector,
         config: binding.config,
         signal,
+        user: { actor: request.actor, ...request.run, instanceId: request.instanceId, tool: request.tool },
       })
       lent = borrowed
       const missing = missingScopes(tool, borrowed.grantedScopes)

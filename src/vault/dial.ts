@@ -3,13 +3,15 @@ import { join } from 'node:path'
 import type { Scope } from '../base/db.ts'
 import type { Egress } from '../base/egress.ts'
 import { fail } from '../base/errors.ts'
+import type { User } from '../base/secret-use.ts'
 import type { Driver, Wiring } from './drivers/driver.ts'
 import type { Sessions, SqlSession } from './drivers/session.ts'
 import { createSqlite } from './drivers/sqlite.ts'
 import { type RemoteWire, wirings } from './drivers/wires.ts'
+import type { Opened } from './opened.ts'
 import type { Wire } from './recipe.ts'
 import { createScrubber } from './scrub.ts'
-import type { Owned, Sealed } from './sealed.ts'
+import type { Owned } from './sealed.ts'
 import { conceal, reveal, type Secret } from './secret.ts'
 import { scrubFault } from './send.ts'
 
@@ -19,10 +21,13 @@ type Call = (...args: unknown[]) => Promise<unknown>
 
 const revealed = (fields: Readonly<Record<string, Secret>>) =>
   Object.fromEntries(Object.entries(fields).map(([name, secret]) => [name, reveal(secret)]))
+/** Of the public facts of a connection string: itself it is closed still. */
+const hostIn = ({ host, hosts }: Entered): string | null =>
+  typeof host === 'string' ? host : Array.isArray(hosts) ? hosts.join(',') : null
 const isRemote = (wire: Wire): wire is RemoteWire => Object.hasOwn(wirings, wire)
 
 export function createDial(deps: {
-  sealed: Pick<Sealed, 'read'>
+  opened: Pick<Opened, 'read'>
   egress: Pick<Egress, 'address' | 'fetch' | 'srv'>
   now: () => number
   localRoot: string
@@ -61,9 +66,10 @@ export function createDial(deps: {
     },
 
     /** A session whose every call opens the credential anew and gives nothing of it back. */
-    session<W extends RemoteWire>(ref: Owned, wire: W, entered: Entered, config: Config, signal: AbortSignal): Sessions[W] {
+    session<W extends RemoteWire>(ref: Owned, wire: W, entered: Entered, config: Config, signal: AbortSignal, user: User): Sessions[W] {
+      const use = { purpose: user.check ? 'check' : 'session', host: hostIn(entered), user } as const
       const call = async (name: string, args: unknown[]): Promise<unknown> => {
-        const secret = await deps.sealed.read(ref)
+        const secret = await deps.opened.read(ref, use)
         const inside = Object.values((wirings[wire] as Wiring<object>).parts(secret)).flat()
         const scrub = createScrubber([...Object.values(secret), ...inside])
         try {

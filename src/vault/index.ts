@@ -4,6 +4,7 @@
  */
 import type { Db, Tx } from '../base/db.ts'
 import type { Egress } from '../base/egress.ts'
+import { RUNTIME, type Uses } from '../base/secret-use.ts'
 import { secretsInKeyFile } from './assertion.ts'
 import { createDial } from './dial.ts'
 import { type Discovered, discover } from './discover.ts'
@@ -12,6 +13,7 @@ import { intake } from './intake.ts'
 import { createJournal, type Entry } from './journal.ts'
 import { createOAuth } from './oauth.ts'
 import { createLink } from './oauth-link.ts'
+import { createOpened, type Use } from './opened.ts'
 import type { Wire } from './recipe.ts'
 import { createRoom } from './room.ts'
 import { openRootKey, type RootKeySource } from './root.ts'
@@ -42,6 +44,11 @@ export type { ClaimedSignature, SigningKey, Verifying } from './verify.ts'
 
 /** The field in which the answer of a token endpoint waits to be read. */
 const ANSWER = 'answer'
+/** What does not leave the building. */
+const INSIDE = {
+  carry: { purpose: 'carry', host: null, user: RUNTIME },
+  answer: { purpose: 'answer', host: null, user: RUNTIME },
+} as const satisfies Record<string, Use>
 /** How long one reading of a workspace's fingerprints serves: a secret stored elsewhere is known here within a second. */
 const FINGERPRINTS_MS = 1_000
 
@@ -50,6 +57,8 @@ export function createVault(deps: {
   rootSource: RootKeySource
   egress: Egress
   now: () => number
+  /** Who opened what, for what, where to. */
+  uses: Uses
   /** Below it lie the projects' own database files. */
   localRoot: string
   /** Where answers lie that came while the database was away. */
@@ -63,11 +72,12 @@ export function createVault(deps: {
   const fault = deps.fault ? { fault: deps.fault } : {}
   const room = createRoom({ db, openRoot: (create) => openRootKey({ source: deps.rootSource, create }), ...fault })
   const sealed = createSealed({ db, room, now })
-  const dial = createDial({ sealed, egress, now, localRoot: deps.localRoot })
-  const send = createSend({ sealed, egress, ...fault })
+  const opened = createOpened({ sealed, uses: deps.uses })
+  const dial = createDial({ opened, egress, now, localRoot: deps.localRoot })
+  const send = createSend({ opened, egress, ...fault })
   const link = createLink({ room, now })
   const wait = deps.wait ?? ((ms: number) => new Promise<void>((done) => setTimeout(done, ms)))
-  const oauth = createOAuth({ link, sealed, egress, now, configured: deps.configured ?? new Map(), wait, ...fault })
+  const oauth = createOAuth({ link, opened, egress, now, configured: deps.configured ?? new Map(), wait, ...fault })
   const journal = createJournal({ room, dir: deps.journalDir })
   const matchers = new Map<string, { matcher: Promise<Matcher>; until: number }>()
 
@@ -75,7 +85,7 @@ export function createVault(deps: {
     Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, conceal(text)]))
   async function carry(tx: Tx, from: Owned, fields: Readonly<Record<string, Secret>>): Promise<Record<string, Secret>> {
     try {
-      return concealed(await sealed.readIn(tx, from))
+      return concealed(await opened.readIn(tx, from, INSIDE.carry))
     } catch (error) {
       // A whole new credential takes the place of one that cannot be read any more; half of one would lose the rest.
       const stored = await sealed.facts(tx, from.owner, from.version)
@@ -107,6 +117,7 @@ export function createVault(deps: {
      */
     async putNext(tx: Tx, from: Owned, fields: Readonly<Record<string, Secret>>): Promise<() => void> {
       const known = sealed.atHand(from)
+      if (known) deps.uses.note({ ...from, ...INSIDE.carry })
       const whole = { ...(known ? concealed(known) : await carry(tx, from, fields)), ...fields }
       const at = { ...from, version: from.version + 1 }
       const put = sealWhole(tx, at, whole, null)
@@ -138,7 +149,7 @@ export function createVault(deps: {
       /** In the caller's transaction. */
       keep: (tx: Tx, at: Owned, answer: Secret) => sealed.put(tx, at, { [ANSWER]: answer }),
       async kept(tx: Tx, at: Owned): Promise<Secret | null> {
-        const found = await sealed.readIn(tx, at).catch(() => null)
+        const found = await opened.readIn(tx, at, INSIDE.answer).catch(() => null)
         return found?.[ANSWER] === undefined ? null : conceal(found[ANSWER])
       },
       /** Answers are never opened into memory that is kept, so nothing has to be forgotten. */
@@ -166,7 +177,7 @@ export function createVault(deps: {
   return {
     lending,
     keeping,
-    verifying: createVerify({ room, sealed, put: (tx, at, fields) => sealWhole(tx, at, fields, null) }),
+    verifying: createVerify({ room, sealed, opened, put: (tx, at, fields) => sealWhole(tx, at, fields, null) }),
     check: room.check,
     /** For the graph guard: whether a text holds a secret stored in the workspace. */
     async findStored(workspace: string): Promise<Matcher> {

@@ -5,11 +5,13 @@
 import * as oauth from 'oauth4webapi'
 import type { Egress } from '../base/egress.ts'
 import { Fault, fail } from '../base/errors.ts'
+import { RUNTIME, type User } from '../base/secret-use.ts'
 import { assertion } from './assertion.ts'
 import { createCodes } from './codes.ts'
 import { type Judgement, judge, type RefusalRow, type TokenAnswer } from './judge.ts'
 import type { Link } from './oauth-link.ts'
-import type { Owned, Sealed } from './sealed.ts'
+import type { Opened, Use } from './opened.ts'
+import type { Owned } from './sealed.ts'
 import { conceal, reveal, type Secret } from './secret.ts'
 
 /** RFC 6749 answers are a few KiB; what is larger is a page or an attack. */
@@ -84,14 +86,14 @@ const asNobody: oauth.ClientAuth = () => undefined
 
 export function createOAuth(deps: {
   link: Link
-  sealed: Pick<Sealed, 'read'>
+  opened: Pick<Opened, 'read'>
   egress: Pick<Egress, 'fetch'>
   now: () => number
   configured: ReadonlyMap<string, Secret>
   wait: (ms: number) => Promise<void>
   fault?: ((point: string) => void | Promise<void>) | undefined
 }) {
-  const { link, sealed, egress } = deps
+  const { link, opened, egress } = deps
 
   const options = (signal?: AbortSignal, ms = TOKEN_REQUEST_MS) => ({
     // What may be plain HTTP is the egress guard's to say, and it says "only what an administrator has opened".
@@ -116,17 +118,17 @@ export function createOAuth(deps: {
     ...(s.idTokenAlgs ? { id_token_signing_alg_values_supported: [...s.idTokenAlgs] } : {}),
   })
 
-  async function secretText(at: SecretAt): Promise<string> {
+  async function secretText(at: SecretAt, use: Use): Promise<string> {
     if ('configured' in at) {
       const found = deps.configured.get(at.configured)
       return found ? reveal(found) : fail('CREDENTIAL_MALFORMED', `the configuration has no client secret for ${at.configured}`)
     }
-    return (await sealed.read(at.ref))[at.field] ?? fail('CREDENTIAL_MALFORMED', `no ${at.field} is stored`)
+    return (await opened.read(at.ref, use))[at.field] ?? fail('CREDENTIAL_MALFORMED', `no ${at.field} is stored`)
   }
   /** One way to authenticate for each secret that is live; public clients have one way too. */
-  async function authsOf(client: OAuthClient): Promise<oauth.ClientAuth[]> {
+  async function authsOf(client: OAuthClient, use: Use): Promise<oauth.ClientAuth[]> {
     if (client.auth === 'none' || client.secrets.length === 0) return [oauth.None()]
-    const texts = await Promise.all(client.secrets.map(secretText))
+    const texts = await Promise.all(client.secrets.map((at) => secretText(at, use)))
     return texts.map((text) => (client.auth === 'basic' ? oauth.ClientSecretBasic(text) : oauth.ClientSecretPost(text)))
   }
 
@@ -143,11 +145,12 @@ export function createOAuth(deps: {
   /** A secret that is being replaced may be refused while its neighbour is not: nothing was spent then. */
   async function withEach(
     client: OAuthClient,
+    use: Use,
     rows: readonly RefusalRow[],
     ask: (auth: oauth.ClientAuth) => Promise<Response>,
   ): Promise<TokenAnswer> {
     let answer: TokenAnswer | undefined
-    for (const auth of await authsOf(client)) {
+    for (const auth of await authsOf(client, use)) {
       answer = await heard(await ask(auth))
       const verdict = judge(answer, rows)
       if (verdict.ok || verdict.why !== 'misconfigured') break
@@ -179,13 +182,15 @@ export function createOAuth(deps: {
       code: Secret
       state: Secret
       rows: readonly RefusalRow[]
+      user: User
     }): Promise<{ obtained: Obtained; account: Account | null }> {
       const as = serverOf(ask.server)
       const client = { client_id: ask.client.id }
       const state = reveal(ask.state)
       const params = oauth.validateAuthResponse(as, client, new URLSearchParams({ code: reveal(ask.code), state }), state)
       const verifier = ask.pkce ? link.verifier(state) : oauth.nopkce
-      const answer = await withEach(ask.client, ask.rows, (auth) =>
+      const use = useOf('exchange', ask.server.token, ask.user)
+      const answer = await withEach(ask.client, use, ask.rows, (auth) =>
         oauth.authorizationCodeGrantRequest(as, client, auth, params, ask.redirectUri, verifier, options()),
       )
       const got = obtained(answer, ask.rows)
@@ -209,13 +214,14 @@ export function createOAuth(deps: {
 
     /** Asks for new tokens. The answer comes back whole and closed, to be stored before anybody reads it. Faults as of `exchange`. */
     async renew(ask: Renewal): Promise<Secret> {
-      const values = await sealed.read(ask.from)
+      const use = useOf('renewal', ask.server.token, RUNTIME)
+      const values = await opened.read(ask.from, use)
       const as = serverOf(ask.server)
       const client = { client_id: ask.client.id }
       const scope: Record<string, string> = ask.scopes.length > 0 ? { scope: ask.scopes.join(' ') } : {}
       const need = (field: string) => values[field] ?? fail('CREDENTIAL_MALFORMED', `the connection has no ${field}`)
       await deps.fault?.('vault.renew.before_send')
-      const answer = await withEach(ask.client, ask.rows, async (auth) => {
+      const answer = await withEach(ask.client, use, ask.rows, async (auth) => {
         if (!ask.mayLeave()) throw new Fault('DEPENDENCY_UNAVAILABLE', 'the renewal was held up for too long, and is left to another')
         if (ask.grant === 'client_credentials')
           return oauth.clientCredentialsGrantRequest(as, client, auth, { ...scope, ...ask.params }, options())
@@ -244,12 +250,14 @@ export function createOAuth(deps: {
       server: OAuthServer
       client: OAuthClient
       from: Owned
+      user: User
     }): Promise<'revoked' | 'unsupported' | 'nothing' | 'failed'> {
       if (!ask.server.revocation) return 'unsupported'
-      const values = await sealed.read(ask.from).catch(() => ({}) as Record<string, string>)
+      const use = useOf('revocation', ask.server.revocation, ask.user)
+      const values = await opened.read(ask.from, use).catch(() => ({}) as Record<string, string>)
       const tokens = [values.refresh_token, values.access_token].filter((t) => t !== undefined)
       if (tokens.length === 0) return 'nothing'
-      const auths = await authsOf(ask.client).catch(() => [])
+      const auths = await authsOf(ask.client, use).catch(() => [])
       const results: boolean[] = []
       for (const token of tokens) results.push(await revokeOne(ask, auths, token))
       return results[0] ? 'revoked' : 'failed'
@@ -283,6 +291,8 @@ export function createOAuth(deps: {
   }
 }
 export type OAuth = ReturnType<typeof createOAuth>
+
+const useOf = (purpose: Use['purpose'], url: string, user: User): Use => ({ purpose, host: URL.parse(url)?.host ?? null, user })
 
 /** OpenID Connect Core §5.1: `sub` is what stays the same; the rest is for people. */
 function accountOf(claims: Record<string, unknown> | null): Account | null {

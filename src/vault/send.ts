@@ -4,9 +4,11 @@
  */
 import { Fault, fail } from '../base/errors.ts'
 import type { Egress } from '../base/egress.ts'
+import type { User } from '../base/secret-use.ts'
+import type { Opened } from './opened.ts'
 import type { Put } from './recipe.ts'
 import { createScrubber, type Scrubber } from './scrub.ts'
-import type { Owned, Sealed } from './sealed.ts'
+import type { Owned } from './sealed.ts'
 
 export interface Recipe {
   put: Put
@@ -24,15 +26,22 @@ export interface Outgoing {
 const MAX_REDIRECTS = 3
 
 export function createSend(deps: {
-  sealed: Pick<Sealed, 'read'>
+  opened: Pick<Opened, 'read'>
   egress: Pick<Egress, 'fetch'>
   fault?: ((point: string) => void | Promise<void>) | undefined
 }) {
   /** `told` gets the scrubber of the credential that goes out, for what a connector makes of the answer: it may decode what hid it. */
-  return async function send(ref: Owned, recipe: Recipe, request: Outgoing, told?: (clean: Scrubber['json']) => void): Promise<Response> {
+  return async function send(
+    ref: Owned,
+    recipe: Recipe,
+    request: Outgoing,
+    user: User,
+    told?: (clean: Scrubber['json']) => void,
+  ): Promise<Response> {
+    const purpose = user.check ? 'check' : 'request'
     let url = URL.parse(request.url) ?? fail('INVALID_INPUT', 'that is not a URL')
     refuseHost(url, recipe.hosts)
-    const values = await deps.sealed.read(ref)
+    const values = await deps.opened.read(ref, { purpose, host: url.host, user })
     const scrub = createScrubber(Object.values(values))
     told?.(scrub.json)
     const method = (request.init?.method ?? 'GET').toUpperCase()
@@ -55,6 +64,7 @@ export function createSend(deps: {
       )
         return scrubbed(response, scrub)
       await response.body?.cancel()
+      if (next.host !== url.host) await deps.opened.read(ref, { purpose, host: next.host, user })
       url = next
     }
   }

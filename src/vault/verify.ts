@@ -2,8 +2,10 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
+import { RUNTIME } from '../base/secret-use.ts'
 import { open, type Place, seal } from './envelope.ts'
 import { type Keyring, workspaceKey } from './keyring.ts'
+import type { Opened } from './opened.ts'
 import type { Room } from './room.ts'
 import type { Owned, Sealed } from './sealed.ts'
 import { conceal, reveal, type Secret } from './secret.ts'
@@ -19,6 +21,7 @@ export interface ClaimedSignature {
 }
 
 const FIELD = 'signing_secret'
+const USE = { purpose: 'signature', host: null, user: RUNTIME } as const
 /** 256 bits, as SHA-256 has. */
 const KEY_BYTES = 32
 const MAC_BYTES = 32
@@ -35,10 +38,12 @@ const nobodysKey = randomBytes(KEY_BYTES)
 export function createVerify({
   room,
   sealed,
+  opened,
   put,
 }: {
   room: Pick<Room, 'ring'>
-  sealed: Pick<Sealed, 'readIn' | 'drop'>
+  sealed: Pick<Sealed, 'drop'>
+  opened: Pick<Opened, 'readIn' | 'blank'>
   put: (tx: Tx, at: Owned, fields: Record<string, Secret>) => Promise<unknown>
 }) {
   const handshake = (workspace: string, id: string): Buffer =>
@@ -53,13 +58,14 @@ export function createVerify({
     const bytes = decoys.get(ring) ?? seal(ring, NOWHERE, nobodysKey)
     decoys.set(ring, bytes)
     open(ring, NOWHERE, bytes).fill(0)
+    opened.blank()
     return null
   }
 
   /** Null: there is no such secret. Undefined: it is there and cannot be read. */
   async function keyOf(tx: Tx, at: Owned, form: SigningKey): Promise<Buffer | null | undefined> {
     try {
-      const text = (await sealed.readIn(tx, at))[FIELD] as string
+      const text = (await opened.readIn(tx, at, USE))[FIELD] as string
       return form === 'text' ? Buffer.from(text) : Buffer.from(text.slice('whsec_'.length), 'base64')
     } catch (error) {
       if (!(error instanceof Fault)) throw error

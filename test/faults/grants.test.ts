@@ -129,7 +129,7 @@ describe('machines', () => {
       return (await s.db.tx(s.scope, write)).id
     }
     const id = await create()
-    expect(await p.connections.probe(s.scope, id)).toEqual([])
+    expect(await p.connections.probe(s.scope, id, 'test')).toEqual([])
     expect(await p.status(id)).toBe('active')
     expect(await p.call(id)).toBe('200')
     s.tick(2 * HOUR)
@@ -137,7 +137,7 @@ describe('machines', () => {
     expect(s.acme.requests.map((r) => r.outcome)).toEqual(['ok', 'ok'])
     s.acme.refusesSecret = 'machine-secret-canary'
     const other = await create()
-    expect((await p.connections.probe(s.scope, other)).join(' ')).toContain('does not accept')
+    expect((await p.connections.probe(s.scope, other, 'test')).join(' ')).toContain('does not accept')
     expect(await p.status(other)).toBe('misconfigured client_refused')
     expect(await p.status(id)).toBe('active')
   })

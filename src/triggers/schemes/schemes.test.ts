@@ -26,7 +26,15 @@ beforeAll(async () => {
     close: async () => undefined,
   }
   const rootSource = { kind: 'value', name: 'TEST_KEY', value: conceal(newRootKeyText()) } as const
-  vault = createVault({ db: base.db, rootSource, egress, now: Date.now, localRoot: home, journalDir: join(home, 'answers') })
+  vault = createVault({
+    db: base.db,
+    rootSource,
+    egress,
+    now: Date.now,
+    uses: { note: () => undefined, blank: () => undefined },
+    localRoot: home,
+    journalDir: join(home, 'answers'),
+  })
   await vault.keeping.unlock()
 })
 afterAll(async () => {

@@ -1,0 +1,26 @@
+/**
+ * The only way by which this room's own files get at a stored secret: it is opened, its use is recorded, and only then is it handed out. What
+ * cannot be recorded is not used.
+ */
+import type { Tx } from '../base/db.ts'
+import type { Purpose, User, Uses } from '../base/secret-use.ts'
+import type { Owned, Sealed } from './sealed.ts'
+
+export interface Use {
+  purpose: Purpose
+  host: string | null
+  user: User
+}
+
+export function createOpened(deps: { sealed: Pick<Sealed, 'read' | 'readIn'>; uses: Uses }) {
+  const noted = (at: Owned, use: Use, values: Record<string, string>): Record<string, string> => {
+    deps.uses.note({ ...use, workspace: at.workspace, project: at.project, owner: at.owner, version: at.version })
+    return values
+  }
+  return {
+    read: async (at: Owned, use: Use): Promise<Record<string, string>> => noted(at, use, await deps.sealed.read(at)),
+    readIn: async (tx: Tx, at: Owned, use: Use): Promise<Record<string, string>> => noted(at, use, await deps.sealed.readIn(tx, at)),
+    blank: deps.uses.blank,
+  }
+}
+export type Opened = ReturnType<typeof createOpened>
