@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { bytesOf, canonicalHost } from './base/addresses.ts'
 import { parseAllow } from './base/egress.ts'
 import { fail } from './base/errors.ts'
-import type { SmtpSettings } from './base/mail.ts'
+import { readSmtp, type SmtpSettings } from './base/mail.ts'
 import { conceal, type RootKeySource, type Secret } from './vault/index.ts'
 
 export const VERSION = '0.1.0'
@@ -36,6 +36,8 @@ export interface Config {
   /** OAuth apps for every workspace of this deployment. */
   readonly oauthApps: readonly ConfiguredApp[]
   readonly oauthSecrets: ReadonlyMap<string, Secret>
+  /** How long audit entries are kept; null: for ever. */
+  readonly auditRetentionDays: number | null
   /** Where events about connections go. */
   readonly eventsTo: { url: string; secret: Secret } | null
 }
@@ -104,6 +106,11 @@ const FLAGS = {
     env: 'AGENTRUNTIME_EVENTS_SECRET_FILE',
     about: 'file with the signing secret of these events (whsec_…, Standard Webhooks)',
   },
+  'audit-retention-days': {
+    type: 'string',
+    env: 'AGENTRUNTIME_AUDIT_RETENTION_DAYS',
+    about: 'days that audit entries are kept (for ever)',
+  },
   'no-demo': { type: 'boolean', env: 'AGENTRUNTIME_NO_DEMO', about: 'leave out the demo of the first start' },
   json: { type: 'boolean', env: 'AGENTRUNTIME_JSON', about: 'one JSON line when ready, and errors as JSON' },
   'log-level': { type: 'string', env: 'AGENTRUNTIME_LOG_LEVEL', about: 'trace, debug, info, warn, error (info)' },
@@ -156,8 +163,9 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     allowPrivate: allow.map((entry) => parseAllow(entry.trim())),
     publicUrl: publicUrl(text('public-url')),
     trustedProxies: proxies.map((entry) => addressOf(entry.trim())),
-    smtp: smtp(text('smtp-url-file'), text('mail-from')),
+    smtp: readSmtp(text('smtp-url-file'), text('mail-from')),
     ...clients(text('oauth-apps-file'), text('sign-in-file')),
+    auditRetentionDays: days(text('audit-retention-days')),
     eventsTo: eventsTo(text('events-url'), text('events-secret-file')),
   })
 }
@@ -168,6 +176,11 @@ function rootKeySource(file: string | undefined, command: string | undefined, va
   if (command) return { kind: 'command', argv: commandLine(command) }
   if (value) return { kind: 'value', name: 'AGENTRUNTIME_ROOT_KEY', value: conceal(value) }
   return { kind: 'file', path: resolve(dataDir, 'root.key') }
+}
+
+function days(text: string | undefined): number | null {
+  if (text === undefined) return null
+  return /^[1-9]\d{0,4}$/.test(text) ? Number(text) : fail('INVALID_INPUT', '--audit-retention-days must be a number of days from 1')
 }
 
 function addressOf(text: string): string {
@@ -235,30 +248,6 @@ function eventsTo(url: string | undefined, secretFile: string | undefined): Conf
       hint: 'echo "whsec_$(openssl rand -base64 32)"',
     })
   return { url, secret: conceal(secret) }
-}
-
-/** What submission and implicit TLS listen on (RFC 8314). */
-const SMTP_PORT = { 'smtp:': 587, 'smtps:': 465 } as const
-
-function smtp(file: string | undefined, from: string | undefined): SmtpSettings | null {
-  if (file === undefined) return null
-  if (from === undefined || !/@[^\s@]+>?$/.test(from)) fail('INVALID_INPUT', '--smtp-url-file needs --mail-from with an e-mail address')
-  let url: URL | null
-  try {
-    url = URL.parse(readFileSync(file, 'utf8').trim())
-  } catch (error) {
-    return fail('INVALID_INPUT', `--smtp-url-file cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
-  if (!url || !(url.protocol in SMTP_PORT) || url.hostname === '')
-    return fail('INVALID_INPUT', '--smtp-url-file must hold smtp://… or smtps://…')
-  return {
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: Number(url.port || SMTP_PORT[url.protocol as keyof typeof SMTP_PORT]),
-    secure: url.protocol === 'smtps:',
-    user: url.username === '' ? null : decodeURIComponent(url.username),
-    password: url.password === '' ? null : decodeURIComponent(url.password),
-    from,
-  }
 }
 
 function commandLine(text: string): string[] {

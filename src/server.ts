@@ -9,6 +9,7 @@ import {
   createAccess,
   createUses,
   removeSetupLink,
+  retainAudit,
   setupTokenIsRight,
   writeOwnerPat,
   writeSetupLink,
@@ -252,13 +253,13 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     await connections.oauth.begin()
     triggers.begin()
 
-    const tidying = setInterval(
-      () =>
-        void Promise.all([forgetOldAnswers(db), access.people.forgetOld()]).catch((error: Error) =>
-          log.warn({ problem: error.message }, 'tidying failed'),
-        ),
-      TIDY_MS,
-    ).unref()
+    const { auditRetentionDays: days } = config
+    const retain = () => (days === null ? 0 : retainAudit({ db, signer: vault.keeping.signer, days, now: now() }))
+    const tidy = () =>
+      void Promise.all([forgetOldAnswers(db), access.people.forgetOld(), retain()]).catch((error: Error) =>
+        log.warn({ problem: error.message }, 'tidying failed'),
+      )
+    const tidying = setInterval(tidy, TIDY_MS).unref()
     undo.push(() => clearInterval(tidying))
 
     const founding = await access.founding()

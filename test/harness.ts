@@ -190,7 +190,7 @@ export async function runtime(options: RuntimeOptions = {}): Promise<TestRuntime
     const payload = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }
     const response = await fetch(ready.url + path, { method, headers: sent, ...payload })
     const text = await response.text()
-    const isJson = response.headers.get('content-type')?.includes('json') && text !== ''
+    const isJson = /[/+]json/.test(response.headers.get('content-type') ?? '') && text !== ''
     const answer = { method, path, status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : null }
     answers.push(answer)
     return answer

@@ -3,8 +3,11 @@
  * last statement; hash = SHA-256(previous hash ‖ seq as int8 ‖ entry text), the entry being canonical JSON.
  */
 import type { Db, Scope, Tx } from '../base/db.ts'
-import { canonical, chainHash } from './chain.ts'
-import { type AuditRow, rows } from './rows.ts'
+import { canonical, lineOf } from './chain.ts'
+import { holds } from './checkpoint.ts'
+import { type AuditRow, type Floor, rows } from './rows.ts'
+import { rows as useRows } from './uses-rows.ts'
+import { promised, walkFrom } from './walk.ts'
 
 export interface Act {
   actor: string
@@ -38,53 +41,83 @@ export function appendAudit(tx: Tx, scope: Scope, at: Date, act: Act): Promise<u
   })
 }
 
-export interface AuditProblem {
-  workspace: string
-  seq: number
-  problem: string
-}
 export interface AuditVerdict {
   workspace: string
   entries: number
   ok: boolean
-  problems: AuditProblem[]
+  problems: { workspace: string; seq: number; problem: string }[]
 }
 
 /** Rows read at a time while verifying: bounded memory for a log of any length. */
-const VERIFY_BATCH = 5_000
-/** More problems than this say nothing new. */
-const MAX_PROBLEMS = 20
+const VERIFY_BATCH = 1_000
+/** The same for the uses that they answer for; one entry has at most a tenth of it. */
+const MOST_USES = 5_000
 
-/** Walks each chain from its start. Finds edits, deletions, reorders, insertions, and a tail cut short of the head. */
-export async function verifyAudit(db: Db, onlyWorkspace?: string): Promise<AuditVerdict[]> {
+export interface Page {
+  rows: AuditRow[]
+  usesOf: (seq: number) => string[]
+}
+
+/** The next entries with the uses that they answer for: as many as fit. */
+export async function chainPage(tx: Tx, workspace: string, after: number, limit: number): Promise<Page> {
+  const found = await rows.auditFrom(tx, workspace, after, limit)
+  const page: AuditRow[] = []
+  let expected = 0
+  for (const row of found) {
+    const more = promised(row.entry)?.rows ?? 0
+    if (page.length > 0 && expected + more > MOST_USES) break
+    expected += more
+    page.push(row)
+  }
+  const last = page.at(-1)?.seq
+  // One more than fits shows that there are some which nobody has promised; what hangs behind the last entry is found at the end.
+  const uses = last === undefined ? [] : await useRows.between(tx, workspace, after + 1, last, Math.min(expected, 2 * MOST_USES) + 1)
+  const of = Map.groupBy(uses, (use) => use.seq)
+  return { rows: page, usesOf: (seq) => (of.get(seq) ?? []).map(lineOf) }
+}
+
+/**
+ * Walks each chain from its start, or from the floor that retention has left. Finds edits, deletions, reorders, insertions, and a tail cut
+ * short of the head. `publicKey` is null while the vault is sealed: a floor cannot be checked then.
+ */
+export async function verifyAudit(db: Db, publicKey: () => string | null, onlyWorkspace?: string): Promise<AuditVerdict[]> {
   const all = onlyWorkspace
     ? [{ workspace_id: onlyWorkspace }]
     : await db.everyTenant('the audit verifier reads every chain', (tx) => rows.workspaces(tx))
   const verdicts: AuditVerdict[] = []
   for (const { workspace_id: workspace } of all) {
-    const problems: AuditProblem[] = []
-    const say = (seq: number, problem: string) => problems.length < MAX_PROBLEMS && problems.push({ workspace, seq, problem })
-    let seq = 0
-    let hash: Buffer = Buffer.alloc(0)
+    const scope = { workspace, project: '*' }
+    const floor = await db.tx(scope, (tx) => rows.auditFloor(tx, workspace))
+    const walk = walkFrom({ seq: floor?.seq ?? 0, hash: Buffer.from(floor?.checkpoint.hash ?? '', 'hex') })
+    if (floor) checkFloor(floor, workspace, publicKey(), walk.say)
     for (;;) {
-      const batch = await db.tx({ workspace, project: '*' }, (tx) => rows.auditFrom(tx, workspace, seq, VERIFY_BATCH))
-      for (const row of batch) {
-        if (row.seq !== seq + 1) say(seq + 1, `entries ${seq + 1} to ${row.seq - 1} are missing`)
-        const expected = chainHash(hash, row.seq, row.entry)
-        if (!expected.equals(row.hash)) say(row.seq, 'the entry, its place or the one before it was changed')
+      const after = walk.at().seq
+      const page = await db.tx(scope, (tx) => chainPage(tx, workspace, after, VERIFY_BATCH))
+      for (const row of page.rows) {
+        walk.step({ ...row, uses: page.usesOf(row.seq) })
         const differing = columnsThatDiffer(row)
-        if (differing) say(row.seq, `the column ${differing} does not match the entry`)
-        seq = row.seq
-        hash = row.hash
+        if (differing) walk.say(row.seq, `the column ${differing} does not match the entry`)
       }
-      if (batch.length < VERIFY_BATCH) break
+      if (page.rows.length === 0) break
     }
-    const head = await db.tx({ workspace, project: '*' }, (tx) => rows.auditHead(tx, workspace))
-    if ((head?.seq ?? 0) !== seq) say(seq, `the chain ends at ${seq} but its head says ${head?.seq ?? 0}: the tail was cut`)
-    else if (head && !head.hash.equals(hash)) say(seq, 'the head does not match the last entry')
-    verdicts.push({ workspace, entries: seq, ok: problems.length === 0, problems })
+    const { seq, hash, entries } = walk.at()
+    const [head, stray] = await db.tx(scope, (tx) =>
+      Promise.all([rows.auditHead(tx, workspace), useRows.between(tx, workspace, seq + 1, Number.MAX_SAFE_INTEGER, 1)]),
+    )
+    if ((head?.seq ?? 0) !== seq) walk.say(seq, `the chain ends at ${seq} but its head says ${head?.seq ?? 0}: the tail was cut`)
+    else if (head && !head.hash.equals(hash)) walk.say(seq, 'the head does not match the last entry')
+    if (stray.length > 0) walk.say(seq, 'there are uses of secrets that no entry answers for')
+    const problems = walk.problems.map((it) => ({ workspace, ...it }))
+    verdicts.push({ workspace, entries, ok: problems.length === 0, problems })
   }
   return verdicts
+}
+
+function checkFloor(floor: Floor, workspace: string, publicKey: string | null, say: (seq: number, problem: string) => void): void {
+  const { seq, checkpoint } = floor
+  if (publicKey === null) say(seq, 'what came before was dropped, and its checkpoint cannot be checked while the vault is sealed')
+  else if (checkpoint.workspace !== workspace || checkpoint.seq !== seq || !holds(checkpoint, publicKey))
+    say(seq, 'what came before was dropped without a checkpoint that we have signed')
 }
 
 function columnsThatDiffer(row: AuditRow): string | null {

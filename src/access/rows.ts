@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { OWN_WORKSPACE, type Tx, tables } from '../base/db.ts'
+import type { Checkpoint } from './checkpoint.ts'
 
 interface AccessTables {
   workspaces: { workspace_id: string; slug: string; name: string; created_at?: Date }
@@ -10,6 +11,8 @@ interface AccessTables {
   pats: PatTable
   audit_entries: AuditTable
   audit_heads: { workspace_id: string; seq: number; hash: Buffer }
+  audit_floors: { workspace_id: string; seq: number; checkpoint: string }
+  secret_uses: { workspace_id: string; seq: number; owner_id: string }
 }
 interface PatTable {
   id: string
@@ -38,6 +41,11 @@ interface AuditTable {
   hash: Buffer
 }
 export type AuditRow = AuditTable
+/** What came before this entry was dropped. */
+export interface Floor {
+  seq: number
+  checkpoint: Checkpoint
+}
 export type PatRow = Omit<PatTable, 'token_hash'>
 
 const q = tables<AccessTables>()
@@ -186,6 +194,7 @@ export const rows = {
       actor?: string | undefined
       action?: string | undefined
       target?: string | undefined
+      connection?: string | undefined
       since?: Date | undefined
       until?: Date | undefined
     },
@@ -195,6 +204,21 @@ export const rows = {
     if (f.actor) query = query.where('actor', '=', f.actor)
     if (f.action) query = query.where('action', '=', f.action)
     if (f.target) query = query.where('target', '=', f.target)
+    const { connection } = f
+    if (connection)
+      query = query.where((e) =>
+        e.or([
+          e('target', '=', connection),
+          e.exists(
+            e
+              .selectFrom('secret_uses as u')
+              .select('u.seq')
+              .whereRef('u.workspace_id', '=', 'audit_entries.workspace_id')
+              .whereRef('u.seq', '=', 'audit_entries.seq')
+              .where('u.owner_id', '=', connection),
+          ),
+        ]),
+      )
     if (f.since) query = query.where('at', '>=', f.since)
     if (f.until) query = query.where('at', '<', f.until)
     return tx.all(query)
@@ -204,5 +228,27 @@ export const rows = {
       q.selectFrom('audit_entries').selectAll().where('workspace_id', '=', workspace).where('seq', '>', after).orderBy('seq').limit(limit),
     ),
   auditHead: (tx: Tx, workspace: string) => tx.first(q.selectFrom('audit_heads').selectAll().where('workspace_id', '=', workspace)),
+  auditFloor: async (tx: Tx, workspace: string): Promise<Floor | null> => {
+    const found = await tx.first(q.selectFrom('audit_floors').select(['seq', 'checkpoint']).where('workspace_id', '=', workspace))
+    return found ? { seq: found.seq, checkpoint: JSON.parse(found.checkpoint) as Checkpoint } : null
+  },
+  /** What lies behind the last entry that was made before a time, in an unbroken row from the floor on; null: nothing does. */
+  auditOldest: async (tx: Tx, workspace: string, before: Date, limit: number): Promise<AuditRow | null> => {
+    const oldest = await tx.all(q.selectFrom('audit_entries').selectAll().where('workspace_id', '=', workspace).orderBy('seq').limit(limit))
+    const young = oldest.findIndex((row) => row.at >= before)
+    return oldest[(young < 0 ? oldest.length : young) - 1] ?? null
+  },
+  /** Sets the floor, and drops what is behind it. How many entries. */
+  dropAudit: async (tx: Tx, workspace: string, floor: Floor): Promise<number> => {
+    const row = { workspace_id: workspace, seq: floor.seq, checkpoint: JSON.stringify(floor.checkpoint) }
+    await tx.run(
+      q
+        .insertInto('audit_floors')
+        .values(row)
+        .onConflict((c) => c.column('workspace_id').doUpdateSet({ seq: row.seq, checkpoint: row.checkpoint })),
+    )
+    const found = await tx.first(sql<{ dropped: number }>`select audit_drop(${workspace}, ${floor.seq}) as dropped`)
+    return found?.dropped ?? 0
+  },
   workspaces: (tx: Tx) => tx.all(q.selectFrom('workspaces').select(['workspace_id', 'slug']).orderBy('workspace_id')),
 }

@@ -21,6 +21,8 @@ export interface Client {
   ): Promise<Answer>
   /** Every item of a list, page after page. */
   all(command: Command, input: Record<string, unknown>): Promise<unknown[]>
+  /** An answer that comes line by line, and may be longer than memory. */
+  lines(command: Command, input: Record<string, unknown>): AsyncGenerator<string>
 }
 
 /** Reads a server's address. Faults: INVALID_INPUT; the text is not repeated, because it may hold a password. */
@@ -52,12 +54,10 @@ export function createClient(deps: {
     fail('UNAUTHENTICATED', 'the token has characters in it that no token has', { hint: 'Was it copied whole, and nothing more?' })
   deps.terminal.hide(token)
 
-  async function call(command: Command, input: Record<string, unknown>, options: Parameters<Client['call']>[2] = {}): Promise<Answer> {
+  async function asked(command: Command, input: Record<string, unknown>, options: Parameters<Client['call']>[2] = {}): Promise<Response> {
     const { target, body } = requestOf(command, input)
-    let response: Response
-    let text: string
     try {
-      response = await deps.fetch(url + target, {
+      return await deps.fetch(url + target, {
         method: command.method,
         headers: {
           authorization: `Bearer ${token}`,
@@ -70,11 +70,14 @@ export function createClient(deps: {
         redirect: 'manual',
         ...(options.signal ? { signal: options.signal } : {}),
       })
-      text = await response.text()
     } catch (error) {
       throw unreachable(url, error)
     }
-    return readAnswer(url, response, text)
+  }
+  const textOf = (response: Response): Promise<string> => response.text().catch((error: unknown) => Promise.reject(unreachable(url, error)))
+  async function call(command: Command, input: Record<string, unknown>, options: Parameters<Client['call']>[2] = {}): Promise<Answer> {
+    const response = await asked(command, input, options)
+    return readAnswer(url, response, await textOf(response))
   }
 
   return {
@@ -91,6 +94,24 @@ export function createClient(deps: {
         if (page.next_cursor === cursor) fail('UPSTREAM_ERROR', 'the server gave the same page twice')
         cursor = page.next_cursor
       }
+    },
+    async *lines(command, input) {
+      const response = await asked(command, input)
+      if (!response.ok || response.body === null) {
+        readAnswer(url, response, await textOf(response))
+        return
+      }
+      let rest = ''
+      try {
+        for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
+          const whole = (rest + part).split('\n')
+          rest = whole.pop() ?? ''
+          yield* whole
+        }
+      } catch (error) {
+        throw unreachable(url, error)
+      }
+      if (rest !== '') yield rest
     },
   }
 }

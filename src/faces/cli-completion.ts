@@ -28,7 +28,7 @@ export function completionScript(shell: string | undefined, commands: Commands):
 const topWords = (commands: Commands): string[] => [...commands.nouns, ...EXTRAS.filter((e) => !e.verb).map((e) => e.noun), 'help']
 const verbWords = (commands: Commands, noun: string): string[] => [
   ...commands.verbs(noun),
-  ...EXTRAS.filter((e) => e.noun === noun && e.verb).map((e) => e.verb),
+  ...EXTRAS.filter((e) => e.noun === noun && e.verb && !e.verb.includes(' ')).map((e) => e.verb),
 ]
 /** Also one level into objects whose keys are known. */
 const flagWords = (command: Command): string[] => [

@@ -40,4 +40,11 @@ export const EXTRAS: readonly Extra[] = [
     about: 'Print the events of a run as they happen, until it ends.',
     more: 'Exit code 0: completed. Otherwise that of the failure; see agentruntime help exit-codes. With --json each line is one event.',
   },
+  {
+    noun: 'audit',
+    verb: 'verify --file',
+    takes: 'FILE [--public-key KEY] [--checkpoint FILE]',
+    about: 'Check what audit export has written: no server is asked.',
+    more: 'KEY is the public key that audit checkpoint shows, or a file with it. The checkpoint is one from another day (audit checkpoint --json):\nit finds a history that was written anew, and a tail that was cut.',
+  },
 ]

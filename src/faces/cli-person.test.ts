@@ -325,7 +325,7 @@ describe('completion', () => {
         { cwd: cli.dir, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
       )
     expect(inBash('agentruntime', 'conn')).toBe('connections\n')
-    expect(inBash('agentruntime', 'connections', 'u')).toBe('update\nusage\n')
+    expect(inBash('agentruntime', 'connections', 'u')).toBe('update\nusage\nuses\n')
     expect(inBash('agentruntime', 'connections', 'create', '--d')).toBe('--display-name\n')
     expect(inBash('agentruntime', 'connections', 'get', '')).toBe('conn_1\nconn_2\n')
     expect(readFileSync(join(cli.dir, 'asked'), 'utf8')).toBe('__complete connections get \n')

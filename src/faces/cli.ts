@@ -2,6 +2,7 @@
 import { FAULTS, Fault, fail } from '../base/errors.ts'
 import { operations } from '../operations/index.ts'
 import { askSecret, checkComplete, type Globals, meantWhat, readInput, split } from './cli-arguments.ts'
+import { isOfFile, verifyFile } from './cli-audit.ts'
 import type { Answer, Client } from './cli-call.ts'
 import { type Command, type Commands, createCommands, isSecret, typesOf } from './cli-commands.ts'
 import { candidates, completionScript } from './cli-completion.ts'
@@ -67,6 +68,7 @@ async function dispatch(argv: readonly string[], at: At): Promise<number> {
     if (rest.length > 0) fail('INVALID_INPUT', `${noun} needs a verb before its flags`, { hint: `One of ${verbs.join(', ')}.` })
     return say(terminal, helpNoun(commands, noun, terminal.style))
   }
+  if (isOfFile(noun, verb, rest) && !globals.help) return verifyFile(rest, globals.json === true, terminal)
   const more = EXTRAS.find((e) => e.noun === noun && e.verb === verb)
   if (more && globals.help) return say(terminal, helpExtra(more))
   if (more) return followRun(globals, rest, at)
@@ -78,7 +80,7 @@ async function dispatch(argv: readonly string[], at: At): Promise<number> {
       [...verbs, ...EXTRAS.filter((e) => e.noun === noun).map((e) => e.verb)],
       `agentruntime help ${noun} lists them.`,
     )
-  if (globals.help) return say(terminal, helpCommand(command, terminal.style))
+  if (globals.help) return say(terminal, helpOf(command, terminal))
   return perform(command, globals, rest, at)
 }
 
@@ -99,7 +101,13 @@ function help(words: readonly string[], { terminal, commands }: At): number {
   if (verb === undefined) return say(terminal, helpNoun(commands, noun, terminal.style))
   const command = commands.find(noun, verb)
   if (!command) return meantWhat(`${noun} has no command`, verb, commands.verbs(noun), `agentruntime help ${noun} lists them.`)
-  return say(terminal, helpCommand(command, terminal.style))
+  return say(terminal, helpOf(command, terminal))
+}
+
+/** With what the same verb does without a server. */
+function helpOf(command: Command, terminal: Terminal): string {
+  const more = EXTRAS.filter((e) => e.noun === command.noun && e.verb.startsWith(`${command.verb} `))
+  return [helpCommand(command, terminal.style), ...more.map(helpExtra)].join('\n\n')
 }
 
 async function perform(command: Command, globals: Globals, rest: readonly string[], { deps, terminal, commands }: At): Promise<number> {
@@ -116,6 +124,10 @@ async function perform(command: Command, globals: Globals, rest: readonly string
     if (!/^y(es)?$/i.test(said.trim())) fail('INVALID_INPUT', 'nothing was done')
   }
   const view = () => ({ now: deps.now(), width: terminal.width, style: terminal.style })
+  if (command.op.lines) {
+    for await (const text of client.lines(command, input)) terminal.out(text)
+    return 0
+  }
   if (globals.all) {
     const items = await client.all(command, input)
     terminal.out(globals.json ? JSON.stringify({ items, next_cursor: null }, null, 2) : lines({ items }, command, view()).join('\n'))

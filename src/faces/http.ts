@@ -14,6 +14,7 @@ import { openApi } from './openapi.ts'
 import { docsPage } from './docs.ts'
 import { hooks } from './hooks.ts'
 import { instanceMcp } from './instance-mcp.ts'
+import { jsonLines } from './lines.ts'
 import { serveMcp } from './mcp.ts'
 import { platformMcp } from './platform-mcp.ts'
 import type { Readiness } from './readiness.ts'
@@ -151,6 +152,16 @@ export function createHttp(deps: {
         },
         progress: (state: object) => deps.log.info({ request_id: requestId, operation: op.name, ...state }, 'progress'),
         idempotencyKey: c.req.header('idempotency-key'),
+      }
+      if (op.lines) {
+        const ask = (cursor: string | null) => {
+          signal.throwIfAborted()
+          return deps.invoke(op, caller, cursor === null ? input : { ...input, cursor }, asked)
+        }
+        return jsonLines(ask, () => watch?.over()).catch((error: unknown) => {
+          watch?.over()
+          throw error
+        })
       }
       const answer = await deps.invoke(op, caller, input, asked).finally(() => {
         watch?.over()

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { FAULTS } from '../base/errors.ts'
 import type { AnyOperation } from '../operations/index.ts'
+import { LINES } from './lines.ts'
 
 type Json = Record<string, unknown>
 
@@ -14,6 +15,12 @@ const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
 function securityOf(op: AnyOperation): Json[] {
   if (op.by === 'anyone') return []
   return op.by === 'session' ? [{ session: [] }] : [{ pat: op.scope ? [op.scope] : [] }, { session: [] }]
+}
+
+/** Of JSON lines OpenAPI 3.1 knows the one line. */
+function answerOf(op: AnyOperation): Json {
+  const schema = schemaOf(op.output, 'output') as { properties?: { items?: { items?: Json } } }
+  return op.lines ? { [LINES]: { schema: schema.properties?.items?.items ?? {} } } : { 'application/json': { schema } }
 }
 
 export function openApi(operations: readonly AnyOperation[], version: string): Json {
@@ -59,7 +66,7 @@ export function openApi(operations: readonly AnyOperation[], version: string): J
           }
         : {}),
       responses: {
-        [String(op.status ?? 200)]: { description: 'Done.', content: { 'application/json': { schema: schemaOf(op.output, 'output') } } },
+        [String(op.status ?? 200)]: { description: 'Done.', content: answerOf(op) },
         default: { $ref: '#/components/responses/Fault' },
       },
     }

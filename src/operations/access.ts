@@ -56,6 +56,7 @@ export const listAudit = operation({
     actor: z.string().max(100).optional(),
     action: z.string().max(100).optional(),
     target: z.string().max(100).optional(),
+    connection: z.string().max(80).optional().describe('what is about this connection, and entries that answer for uses of its secret'),
     since: z.iso.datetime().optional(),
     until: z.iso.datetime().optional(),
   }),
@@ -78,6 +79,7 @@ export const listAudit = operation({
         actor: input.actor,
         action: input.action,
         target: input.target,
+        connection: input.connection,
         since: input.since ? new Date(input.since) : undefined,
         until: input.until ? new Date(input.until) : undefined,
       })
@@ -113,5 +115,7 @@ export const verify = operation({
     ok: z.boolean(),
     problems: z.array(z.object({ workspace: z.string(), seq: z.number(), problem: z.string() })),
   }),
-  run: async ({ db }, { caller }) => (await verifyAudit(db, caller.workspace))[0] ?? fail('NOT_FOUND', 'this workspace has no audit log'),
+  run: async ({ db, vault }, { caller }) =>
+    (await verifyAudit(db, () => (vault.state().state === 'open' ? vault.signer.publicKey() : null), caller.workspace))[0] ??
+    fail('NOT_FOUND', 'this workspace has no audit log'),
 })

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import * as access from './access.ts'
 import { changes } from './changes.ts'
+import * as audit from './audit.ts'
 import * as connections from './connections.ts'
 import * as google from './google.ts'
 import { home } from './home.ts'
@@ -42,6 +43,8 @@ const all = [
   access.listAudit,
   access.verify,
   uses.all,
+  audit.checkpoint,
+  audit.exportAll,
   signIns.setupState,
   signIns.setUp,
   signIns.signIn,

@@ -67,6 +67,7 @@ export interface Ctx {
   scope: Scope
   requestId: string
   signal: AbortSignal
+  now(): number
   /** How the request reached us, where it came over HTTP. */
   seen: Seen | null
   /** Fails where a request did not come over HTTP. */
@@ -103,6 +104,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodT
   status?: 200 | 201 | 202
   /** Honours Idempotency-Key: same key and body, same answer for 24 hours. */
   idempotent?: boolean
+  /** Over HTTP its items are written one a line, page after page to the end. */
+  lines?: true
   hideFrom?: { mcp?: string; cli?: string }
   /** Fields that the command line also takes without their flag, in this order, after those of the path. */
   words?: readonly string[]
@@ -168,6 +171,7 @@ export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutpu
       scope,
       requestId: asked.requestId,
       signal: asked.signal,
+      now: deps.now,
       seen: asked.seen ?? null,
       get browser() {
         return asked.browser ?? fail('BAD_REQUEST', `${op.name} is for browsers`)

@@ -23,6 +23,7 @@ import { createSealed, type FieldFacts, type Owned } from './sealed.ts'
 import { conceal, type Secret } from './secret.ts'
 import { createSend } from './send.ts'
 import { signWebhook } from './sign.ts'
+import { createSigner } from './signer.ts'
 import { createVerify } from './verify.ts'
 
 export type { Inspected } from './codes.ts'
@@ -169,6 +170,7 @@ export function createVault(deps: {
     rewrap: (options: Parameters<typeof rewrap>[1]) => rewrap({ db, room, ...fault }, options),
     status: room.status,
     state: room.state,
+    signer: createSigner({ room }),
     unlock: room.unlock,
     /** A keyed hash, to tell later whether two texts were the same without keeping them. Faults: VAULT_SEALED. */
     fingerprint: (workspace: string, text: string): Buffer => fingerprint(room.ring(), workspace, Buffer.from(text)),
