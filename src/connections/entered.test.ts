@@ -52,7 +52,7 @@ describe('what is entered beside the secret', () => {
     const { connections } = await s.process({ connectors: [branch] })
     const signal = new AbortController().signal
     const credentials = { api_key: conceal(SECRET), branch: conceal('17') }
-    expect(await connections.tryOut(s.scope, { provider: 'branch-office', credentials }, signal)).toMatchObject({ ok: true })
+    expect(await connections.tryOut(s.scope, { provider: 'branch-office', credentials }, signal, 'test')).toMatchObject({ ok: true })
     const write = await connections.create(s.scope, {
       display_name: 'Branch',
       provider: 'branch-office',
@@ -60,7 +60,7 @@ describe('what is entered beside the secret', () => {
       credentials,
     })
     const { id } = await s.db.tx(s.scope, write)
-    expect((await connections.validate(s.scope, id, {}, signal)).result.ok).toBe(true)
+    expect((await connections.validate(s.scope, id, {}, signal, 'test')).result.ok).toBe(true)
     expect(seen).toEqual([{ branch: '17' }, { branch: '17' }])
 
     const bindings = { resolve: async () => ({ connector: branch, connectionId: id, config: {} }) } as unknown as Bindings

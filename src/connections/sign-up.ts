@@ -53,6 +53,7 @@ export function createSignUp(deps: {
     id: string,
     config: Record<string, unknown>,
     signal: AbortSignal,
+    actor: string,
   ) => Promise<{ result: Validation; write: (tx: Tx) => Promise<void> }>
   forget: (id: string) => void
   now: () => number
@@ -73,8 +74,9 @@ export function createSignUp(deps: {
   const configOf = ({ connector, by }: Way, app: App): Record<string, unknown> =>
     app.server.token === by.endpoints?.token ? {} : { [connector.baseKey]: new URL(app.server.token).origin }
 
-  async function tokenOf(way: Way, app: App, input: SignUpInput): Promise<{ token: Secret; grant: Facts }> {
-    const ask = { server: app.server, client: app.client, code: input.code, rows: way.by.refusals, inspection: way.by.signUp.inspection }
+  async function tokenOf(way: Way, app: App, input: SignUpInput, actor: string): Promise<{ token: Secret; grant: Facts }> {
+    const { refusals, signUp } = way.by
+    const ask = { server: app.server, client: app.client, code: input.code, rows: refusals, inspection: signUp.inspection, user: { actor } }
     const { obtained, seen } = await vault.oauth.exchangeCode(ask)
     if (!obtained.ok) throw refusal(app, obtained)
     if (seen) mustFit(way, app, seen, input.entered)
@@ -86,9 +88,16 @@ export function createSignUp(deps: {
     }
   }
 
-  async function afterwards(scope: Scope, id: string, { connector, service }: Way, config: Record<string, unknown>, signal: AbortSignal) {
+  async function afterwards(
+    scope: Scope,
+    id: string,
+    { connector, service }: Way,
+    config: Record<string, unknown>,
+    signal: AbortSignal,
+    actor: string,
+  ) {
     try {
-      const lent = await deps.lend(scope, { connectionId: id, connector, config, signal })
+      const lent = await deps.lend(scope, { connectionId: id, connector, config, signal, user: { actor } })
       return (await service.signedUp?.({ ...lent, key: newId('check', now()), config, signal, wait: waitFor(signal) })) ?? []
     } catch (error) {
       if (!(error instanceof Fault)) throw error
@@ -99,11 +108,18 @@ export function createSignUp(deps: {
   return {
     wayOf,
     /** A look at what was connected, and what the vendor wants done then. Whatever is wrong is told: the token is not given away for it. */
-    async finish(scope: Scope, provider: string, id: string, config: Record<string, unknown>, signal: AbortSignal): Promise<string[]> {
-      const { result, write } = await deps.validate(scope, id, config, signal)
+    async finish(
+      scope: Scope,
+      provider: string,
+      id: string,
+      config: Record<string, unknown>,
+      signal: AbortSignal,
+      actor: string,
+    ): Promise<string[]> {
+      const { result, write } = await deps.validate(scope, id, config, signal, actor)
       await db.tx(scope, write)
       if (result.problem?.code === 'CREDENTIAL_REJECTED') return [result.problem.message]
-      const warnings = await afterwards(scope, id, wayOf(provider), config, signal)
+      const warnings = await afterwards(scope, id, wayOf(provider), config, signal, actor)
       if (warnings.length > 0) await db.tx(scope, (tx) => rows.update(tx, id, { warnings, updated_at: new Date(now()) }))
       return [...new Set([...(result.problem ? [result.problem.message] : []), ...warnings])]
     },
@@ -111,6 +127,7 @@ export function createSignUp(deps: {
     async complete(
       scope: Scope,
       input: SignUpInput,
+      actor: string,
     ): Promise<{ write: (tx: Tx) => Promise<ConnectionFacts>; after: () => void; config: Record<string, unknown> }> {
       vault.mustBeOpen()
       const way = wayOf(input.provider)
@@ -123,7 +140,7 @@ export function createSignUp(deps: {
       const looked = vault.intake(title, way.service.fields, open, true).public
       for (const name of Object.keys(open)) if (!(name in looked)) fail('CREDENTIAL_MALFORMED', `${name} is missing`)
       const app = await deps.apps.must(scope.workspace, way.by.slug)
-      const { token, grant } = await tokenOf(way, app, input)
+      const { token, grant } = await tokenOf(way, app, input, actor)
       const taken = vault.intake(title, way.service.fields, { access_token: token, ...open }, false)
       const at = new Date(now())
       const id = input.connection_id ?? newId('conn', now())

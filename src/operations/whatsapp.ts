@@ -63,15 +63,15 @@ export const complete = operation({
     environment: environment.removeDefault().optional(),
   }),
   output: connection,
-  run: async ({ connections }, { scope, act, read, signal }, { code, waba_id, phone_number_id, ...more }) => {
+  run: async ({ connections }, { caller, scope, act, read, signal }, { code, waba_id, phone_number_id, ...more }) => {
     const entered = { business_account_id: waba_id, ...(phone_number_id === undefined ? {} : { phone_number_id }) }
-    const done = await connections.signUp.complete(scope, { provider: SLUG, code, entered, ...more })
+    const done = await connections.signUp.complete(scope, { provider: SLUG, code, entered, ...more }, caller.actor)
     const made = await act(done.write, (c) => ({
       target: c.id,
       details: { provider: SLUG, account: waba_id, granted_scopes: c.granted_scopes, again: more.connection_id !== undefined },
     }))
     done.after()
-    const warnings = await connections.signUp.finish(scope, SLUG, made.id, done.config, signal)
+    const warnings = await connections.signUp.finish(scope, SLUG, made.id, done.config, signal, caller.actor)
     return { ...(await read((tx) => connections.get(tx, made.id))), warnings }
   },
 })

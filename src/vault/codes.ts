@@ -4,8 +4,10 @@
  */
 import * as oauth from 'oauth4webapi'
 import type { Egress } from '../base/egress.ts'
+import type { User } from '../base/secret-use.ts'
 import type { RefusalRow, TokenAnswer } from './judge.ts'
 import type { Obtained, OAuthClient, OAuthServer, SecretAt } from './oauth.ts'
+import { type Use, useOf } from './opened.ts'
 import { reveal, type Secret } from './secret.ts'
 
 /** A person waits, and not to be told is no loss. */
@@ -31,22 +33,28 @@ export interface CodeAsk {
   rows: readonly RefusalRow[]
   /** Where to ask what the token is, relative to the token endpoint. */
   inspection: string
+  user: User
 }
 
 export function createCodes(deps: {
   serverOf: (server: OAuthServer) => oauth.AuthorizationServer
   options: () => oauth.TokenEndpointRequestOptions
-  withEach: (client: OAuthClient, rows: readonly RefusalRow[], ask: (auth: oauth.ClientAuth) => Promise<Response>) => Promise<TokenAnswer>
+  withEach: (
+    client: OAuthClient,
+    use: Use,
+    rows: readonly RefusalRow[],
+    ask: (auth: oauth.ClientAuth) => Promise<Response>,
+  ) => Promise<TokenAnswer>
   obtained: (answer: TokenAnswer, rows: readonly RefusalRow[]) => Obtained
-  secretText: (at: SecretAt) => Promise<string>
+  secretText: (at: SecretAt, use: Use) => Promise<string>
   egress: Pick<Egress, 'fetch'>
 }) {
   /** null: not told. */
-  async function inspect({ server, client, inspection }: CodeAsk, token: string): Promise<Inspected | null> {
+  async function inspect({ server, client, inspection, user }: CodeAsk, token: string): Promise<Inspected | null> {
     const url = new URL(inspection, server.token)
     url.searchParams.set('input_token', token)
     for (const at of client.secrets) {
-      const own = `${client.id}|${await deps.secretText(at)}`
+      const own = `${client.id}|${await deps.secretText(at, useOf('exchange', url.href, user))}`
       const answer = await deps.egress
         .fetch(url.href, {
           headers: { authorization: `Bearer ${own}`, accept: 'application/json' },
@@ -67,7 +75,7 @@ export function createCodes(deps: {
     async exchangeCode(ask: CodeAsk): Promise<{ obtained: Obtained; seen: Inspected | null }> {
       const as = deps.serverOf(ask.server)
       const client = { client_id: ask.client.id }
-      const answer = await deps.withEach(ask.client, ask.rows, (auth) =>
+      const answer = await deps.withEach(ask.client, useOf('exchange', ask.server.token, ask.user), ask.rows, (auth) =>
         oauth.genericTokenEndpointRequest(as, client, auth, 'authorization_code', { code: reveal(ask.code) }, deps.options()),
       )
       const got = deps.obtained(answer, ask.rows)

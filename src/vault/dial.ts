@@ -4,7 +4,7 @@ import type { Scope } from '../base/db.ts'
 import type { Egress } from '../base/egress.ts'
 import { fail } from '../base/errors.ts'
 import type { User } from '../base/secret-use.ts'
-import type { Driver, Wiring } from './drivers/driver.ts'
+import type { Credential, Driver, Wiring } from './drivers/driver.ts'
 import type { Sessions, SqlSession } from './drivers/session.ts'
 import { createSqlite } from './drivers/sqlite.ts'
 import { type RemoteWire, wirings } from './drivers/wires.ts'
@@ -21,9 +21,8 @@ type Call = (...args: unknown[]) => Promise<unknown>
 
 const revealed = (fields: Readonly<Record<string, Secret>>) =>
   Object.fromEntries(Object.entries(fields).map(([name, secret]) => [name, reveal(secret)]))
-/** Of the public facts of a connection string: itself it is closed still. */
-const hostIn = ({ host, hosts }: Entered): string | null =>
-  typeof host === 'string' ? host : Array.isArray(hosts) ? hosts.join(',') : null
+/** Enough for the connections that are busy at the same time. */
+const MAX_HOSTS = 1_000
 const isRemote = (wire: Wire): wire is RemoteWire => Object.hasOwn(wirings, wire)
 
 export function createDial(deps: {
@@ -34,6 +33,19 @@ export function createDial(deps: {
 }) {
   const opened = new Map<RemoteWire, Promise<Driver<object>>>()
   const sqlite = createSqlite()
+
+  const hosts = new Map<string, string>()
+  /** Where a version goes. Read once: a version does not change, and its hosts are no secret. */
+  function hostOf({ owner, version }: Owned, wire: RemoteWire, credential: Credential): string {
+    const key = `${owner} ${version}`
+    const known = hosts.get(key)
+    if (known !== undefined) return known
+    const read = wirings[wire].read(credential)
+    const host = read.hosts.length > 0 ? read.hosts.map((it) => `${it.host}:${it.port}`).join(',') : String(read.facts.host)
+    if (hosts.size >= MAX_HOSTS) hosts.clear()
+    hosts.set(key, host)
+    return host
+  }
 
   /** A client is loaded when it is first needed: most installations use few of them. */
   function driverOf(wire: RemoteWire): Promise<Driver<object>> {
@@ -67,9 +79,12 @@ export function createDial(deps: {
 
     /** A session whose every call opens the credential anew and gives nothing of it back. */
     session<W extends RemoteWire>(ref: Owned, wire: W, entered: Entered, config: Config, signal: AbortSignal, user: User): Sessions[W] {
-      const use = { purpose: user.check ? 'check' : 'session', host: hostIn(entered), user } as const
       const call = async (name: string, args: unknown[]): Promise<unknown> => {
-        const secret = await deps.opened.read(ref, use)
+        const secret = await deps.opened.read(ref, (values) => ({
+          purpose: user.check ? 'check' : 'session',
+          host: hostOf(ref, wire, { secret: values, entered }),
+          user,
+        }))
         const inside = Object.values((wirings[wire] as Wiring<object>).parts(secret)).flat()
         const scrub = createScrubber([...Object.values(secret), ...inside])
         try {

@@ -10,7 +10,7 @@ import { assertion } from './assertion.ts'
 import { createCodes } from './codes.ts'
 import { type Judgement, judge, type RefusalRow, type TokenAnswer } from './judge.ts'
 import type { Link } from './oauth-link.ts'
-import type { Opened, Use } from './opened.ts'
+import { type Opened, type Use, useOf } from './opened.ts'
 import type { Owned } from './sealed.ts'
 import { conceal, reveal, type Secret } from './secret.ts'
 
@@ -291,8 +291,6 @@ export function createOAuth(deps: {
   }
 }
 export type OAuth = ReturnType<typeof createOAuth>
-
-const useOf = (purpose: Use['purpose'], url: string, user: User): Use => ({ purpose, host: URL.parse(url)?.host ?? null, user })
 
 /** OpenID Connect Core §5.1: `sub` is what stays the same; the rest is for people. */
 function accountOf(claims: Record<string, unknown> | null): Account | null {

@@ -18,9 +18,15 @@ export function createOpened(deps: { sealed: Pick<Sealed, 'read' | 'readIn'>; us
     return values
   }
   return {
-    read: async (at: Owned, use: Use): Promise<Record<string, string>> => noted(at, use, await deps.sealed.read(at)),
+    /** A function where only what is opened says what it is used for: at which hosts, say. */
+    async read(at: Owned, use: Use | ((values: Record<string, string>) => Use)): Promise<Record<string, string>> {
+      const values = await deps.sealed.read(at)
+      return noted(at, typeof use === 'function' ? use(values) : use, values)
+    },
     readIn: async (tx: Tx, at: Owned, use: Use): Promise<Record<string, string>> => noted(at, use, await deps.sealed.readIn(tx, at)),
     blank: deps.uses.blank,
   }
 }
 export type Opened = ReturnType<typeof createOpened>
+
+export const useOf = (purpose: Use['purpose'], url: string, user: User): Use => ({ purpose, host: URL.parse(url)?.host ?? null, user })

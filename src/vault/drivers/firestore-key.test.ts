@@ -6,6 +6,7 @@ import { createServer, getCACertificates, setDefaultCACertificates } from 'node:
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keyFile, PROJECT } from '../../../test/fakes/firestore-google.ts'
 import { startFirestore, type TestFirestore } from '../../../test/fakes/firestore-server.ts'
+import { RUNTIME } from '../../base/secret-use.ts'
 import type { Fault } from '../../base/errors.ts'
 import { createDial } from '../dial.ts'
 import { createFirestore } from './firestore.ts'
@@ -151,7 +152,7 @@ describe('through the dial', () => {
     const { private_key } = JSON.parse(file) as { private_key: string }
     expect(wirings.firestore.parts({ service_account_json: file })).toEqual({ service_account_json: [private_key] })
     const dial = createDial({
-      sealed: { read: async () => ({ service_account_json: file }) },
+      opened: { read: async () => ({ service_account_json: file }) },
       egress: {
         address: async () => ({ address: '127.0.0.1', family: 4 }),
         fetch: (url, init) => fetch(url, init as RequestInit),
@@ -167,7 +168,7 @@ describe('through the dial', () => {
         c: { stringValue: Buffer.from(private_key).toString('base64') },
       })
       const ref = { owner: 'con_1', version: 1, workspace: 'ws_1', project: 'prj_1' }
-      const session = dial.session(ref as never, 'firestore', {}, { api_base: server.url }, new AbortController().signal)
+      const session = dial.session(ref as never, 'firestore', {}, { api_base: server.url }, new AbortController().signal, RUNTIME)
       const { documents } = await session.get(['leak/one'])
       expect(documents[0]?.fields).toEqual({ a: '[redacted]', b: '[redacted]', c: expect.stringMatching(/^.{0,4}\[redacted\].{0,4}$/) })
     } finally {
