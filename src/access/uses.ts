@@ -48,8 +48,10 @@ export function createUses(deps: { db: Db; dir: string; now: () => number; troub
       hint: 'Every use of a secret is on record first. Look at /readyz, and at the disk of the data directory.',
       ...(cause === undefined ? {} : { cause }),
     })
+  /** The last use could not be kept. */
+  let unkept = false
   /** Why nothing may be used now. */
-  function problem(): string | null {
+  function late(): string | null {
     if (held >= MOST) return `${MOST} uses of secrets wait for the database`
     if (tryingSince !== null && now() - tryingSince > AWAY_MS)
       return `uses of secrets could not be written for ${Math.round(AWAY_MS / 1000)} s`
@@ -59,7 +61,9 @@ export function createUses(deps: { db: Db; dir: string; now: () => number; troub
     open ??= begin()
     try {
       journal.append(open.id, line)
+      unkept = false
     } catch (cause) {
+      unkept = true
       throw refuse('the use of a secret could not be kept', cause)
     }
     return open
@@ -138,7 +142,7 @@ export function createUses(deps: { db: Db; dir: string; now: () => number; troub
 
   const uses: Uses = {
     note(use) {
-      const why = problem()
+      const why = late()
       if (why !== null) throw refuse(why)
       const kept = keptOf(use, now())
       const batch = append(JSON.stringify(kept))
@@ -151,7 +155,17 @@ export function createUses(deps: { db: Db; dir: string; now: () => number; troub
   }
   return {
     ...uses,
-    problem,
+    /** Why no secret may be used now; null: they may. */
+    problem(): string | null {
+      // Whoever is not ready is asked for nothing, so it is tried here.
+      if (unkept)
+        try {
+          append(BLANK)
+        } catch {
+          return 'the use of a secret could not be kept'
+        }
+      return late()
+    },
     /** Takes in what a process that was killed has left. Before anything is used. */
     begin(): void {
       for (const { batch: id, lines } of journal.read()) {
