@@ -31,6 +31,7 @@ export interface UseFilter {
   /** Older than this one. */
   before: { seq: number; n: number } | null
   owner?: string | undefined
+  seq?: number | undefined
   actor?: string | undefined
   tool?: string | undefined
   purpose?: Purpose | undefined
@@ -65,6 +66,7 @@ export const rows = {
       .limit(f.limit)
     if (f.before) query = query.where(sql<boolean>`(seq, n) < (${f.before.seq}, ${f.before.n})`)
     if (f.owner) query = query.where('owner_id', '=', f.owner)
+    if (f.seq) query = query.where('seq', '=', f.seq)
     if (f.actor) query = query.where('actor', '=', f.actor)
     if (f.tool) query = query.where('tool', '=', f.tool)
     if (f.purpose) query = query.where('purpose', '=', f.purpose)

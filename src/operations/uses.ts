@@ -1,5 +1,6 @@
 /** Who has used which secret, for what and where. */
 import { z } from 'zod'
+import type { UseFilter } from '../access/index.ts'
 import { fail } from '../base/errors.ts'
 import { type Page, pageOf, readCursor } from '../base/page.ts'
 import { PURPOSES } from '../base/secret-use.ts'
@@ -44,7 +45,7 @@ function placeIn(text: string | undefined): { seq: number; n: number } | null {
 async function listed(
   { uses }: Rooms,
   { read }: Pick<Ctx, 'read'>,
-  owner: string | undefined,
+  of: Pick<UseFilter, 'owner' | 'seq'>,
   f: Filters,
 ): Promise<Page<z.input<typeof use>>> {
   const before = placeIn(f.cursor)
@@ -53,7 +54,7 @@ async function listed(
     uses.page(tx, {
       limit: f.limit + 1,
       before,
-      owner,
+      ...of,
       actor: f.actor,
       tool: f.tool,
       purpose: f.purpose,
@@ -97,7 +98,7 @@ export const ofConnection = operation({
   output: page(use),
   run: async (rooms, ctx, input) => {
     await ctx.read((tx) => rooms.connections.get(tx, input.id))
-    return listed(rooms, ctx, input.id, input)
+    return listed(rooms, ctx, { owner: input.id }, input)
   },
 })
 
@@ -110,7 +111,11 @@ export const all = operation({
   reach: 'workspace',
   effect: 'read',
   audit: { none: 'reading the log is not an act on anything' },
-  input: z.strictObject({ connection_id: z.string().max(80).optional(), ...filters }),
+  input: z.strictObject({
+    connection_id: z.string().max(80).optional(),
+    seq: z.coerce.number().int().min(1).optional().describe('only those that this audit entry answers for'),
+    ...filters,
+  }),
   output: page(use),
-  run: (rooms, ctx, input) => listed(rooms, ctx, input.connection_id, input),
+  run: (rooms, ctx, { connection_id, seq, ...more }) => listed(rooms, ctx, { owner: connection_id, seq }, more),
 })

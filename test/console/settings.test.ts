@@ -120,3 +120,22 @@ it('[console.password] a changed password ends the sessions of other browsers, a
   expect(watched.wrong.join('\n')).toBe('')
   expect(browser?.refused).toEqual([])
 })
+
+it('[audit.uses] the audit page shows which secrets an entry answers for: who, of what, where to', async (ctx) => {
+  const elsewhere = 'https://127.0.0.1:1' // refused on the way out, after the secret was opened for it
+  const credentials = { api_key: 'a-key-that-nobody-keeps' }
+  const { body } = await rt.api('POST', '/v1/connections/try', {
+    provider: 'http',
+    service: 'bearer',
+    credentials,
+    config: { base_url: elsewhere },
+  })
+  expect(body).toMatchObject({ ok: false })
+  expect((await rt.ok('GET', '/v1/audit/uses?purpose=check')).items).toHaveLength(1)
+  const at = await open(ctx, '/settings?tab=audit')
+  await at.getByRole('button', { name: 'secrets.used' }).first().click()
+  const uses = at.getByRole('table', { name: 'Uses of secrets' })
+  await uses.getByText('127.0.0.1:1', { exact: true }).waitFor()
+  await uses.getByText('version 1', { exact: true }).waitFor()
+  expect(await kept(at)).not.toContain(credentials.api_key)
+})

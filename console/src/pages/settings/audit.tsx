@@ -1,4 +1,4 @@
-import { infiniteQueryOptions, useInfiniteQuery, useMutation } from '@tanstack/react-query'
+import { infiniteQueryOptions, useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { ShieldCheck } from 'lucide-react'
 import { useState } from 'react'
@@ -22,6 +22,11 @@ const auditQuery = (filter: Filter) =>
     getNextPageParam: (page) => page.next_cursor,
   })
 const outcomeOf = (entry: Entry): string => String((entry.entry as { outcome?: unknown } | null)?.outcome ?? '')
+
+/** Entries that answer for uses of secrets. */
+const USED = 'secrets.used'
+/** The most that one page has; an entry answers for more in a storm only, and the API has them all. */
+const SHOWN = 200
 
 export function Audit() {
   const search = useSearch({ from: '/shell/settings' })
@@ -123,6 +128,7 @@ export function Audit() {
       <Sheet open={open !== null} onClose={() => setOpen(null)} title={t('audit.entry', { seq: open?.seq ?? '' })} about={open?.action}>
         {open ? (
           <>
+            {open.action === USED ? <Uses seq={open.seq} /> : null}
             <Json value={open.entry} label={t('audit.entry', { seq: open.seq })} />
             <p className="mt-3 text-xs">
               <CopyChip text={open.hash} shown={`${open.hash.slice(0, 16)}…`} />
@@ -131,5 +137,46 @@ export function Audit() {
         ) : null}
       </Sheet>
     </>
+  )
+}
+
+/** Who used which secret, of those that one entry answers for. */
+function Uses({ seq }: { seq: number }) {
+  const uses = useQuery({
+    queryKey: ['audit', 'uses', seq],
+    queryFn: ({ signal }) => call('audit.uses', { seq, limit: SHOWN }, { signal }),
+  })
+  return (
+    <div className="mb-3">
+      <Region query={uses}>
+        {({ items }) => (
+          <Table
+            label={t('audit.uses')}
+            head={[t('audit.col.at'), t('audit.col.actor'), t('audit.uses.secret'), t('audit.uses.for'), t('audit.uses.times')]}
+          >
+            {items.map((use) => (
+              <tr key={`${use.first_at} ${JSON.stringify(use)}`} className={rowClass}>
+                <td className={`${cellClass} whitespace-nowrap text-ink-2`}>
+                  <Time at={use.last_at} />
+                </td>
+                <td className={`${cellClass} font-mono text-xs break-all`}>
+                  {use.actor}
+                  {use.run_id ? <span className="block text-ink-2">{`${use.run_id} ${use.step_id ?? ''}`}</span> : null}
+                </td>
+                <td className={`${cellClass} font-mono text-xs break-all`}>
+                  {use.connection_id}
+                  <span className="block text-ink-2">{t('audit.uses.version', { n: use.credential_version })}</span>
+                </td>
+                <td className={cellClass}>
+                  {use.tool ?? use.purpose}
+                  <span className="block font-mono text-xs break-all text-ink-2">{use.host ?? ''}</span>
+                </td>
+                <td className={cellClass}>{use.uses}</td>
+              </tr>
+            ))}
+          </Table>
+        )}
+      </Region>
+    </div>
   )
 }
