@@ -31,7 +31,7 @@ interface Op {
   'x-role': string
   parameters: { name?: string; in?: string; required?: boolean; schema?: Schema }[]
   requestBody?: { content: { 'application/json': { schema: Schema } } }
-  responses: Record<string, { content?: { 'application/json': { schema: Schema } } }>
+  responses: Record<string, { content?: Record<string, { schema: Schema }> }>
 }
 
 const text = (value: unknown): string => String(value).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
@@ -84,7 +84,7 @@ ${table(
     ]),
 )}
 ${table('body', fields(op.requestBody?.content['application/json'].schema))}
-${table(`answer ${answer?.[0] ?? ''}`, fields(answer?.[1].content?.['application/json'].schema))}</div></details>`
+${table(`answer ${answer?.[0] ?? ''}`, fields(Object.values(answer?.[1].content ?? {})[0]?.schema))}</div></details>`
       byNoun.set(noun, [...(byNoun.get(noun) ?? []), html])
     }
   const nouns = [...byNoun.keys()]

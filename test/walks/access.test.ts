@@ -250,10 +250,12 @@ describe('the audit chain', () => {
   })
 
   it('[audit.whole] tells that an untouched chain is whole, and has an entry for each act of the API', async () => {
+    await rt.ok('GET', '/v1/audit/uses?limit=1') // uses that were made are written
     const verdict = await rt.ok('GET', '/v1/audit/verify')
     expect(verdict).toMatchObject({ ok: true, problems: [] })
-    const { items } = await rt.ok('GET', '/v1/audit?limit=200')
-    expect(items).toHaveLength(verdict.entries)
+    const entries = (await rt.ok('GET', '/v1/audit?limit=200')).items
+    expect(entries).toHaveLength(verdict.entries)
+    const items = entries.filter((i: { action: string }) => i.action !== 'secrets.used')
     expect(items.map((i: { action: string }) => i.action).reverse()).toEqual([
       'connection.created',
       'instance.created',

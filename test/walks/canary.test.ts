@@ -301,11 +301,13 @@ describe('the search', () => {
       '/readyz',
       '/v1/vault',
       '/v1/audit/verify',
+      '/v1/audit/uses',
+      '/v1/audit/export',
       '/v1/pats',
       '/v1/mcp/instances',
       '/v1/mcp/platform-catalog',
     ]) {
-      expect((await rt.api('GET', path)).status).toBe(200)
+      expect((await rt.api('GET', path)).status, path).toBe(200)
     }
     for (const list of ['/v1/audit', '/v1/connections', '/v1/workflows', '/v1/runs']) {
       for (let cursor: string | null = ''; cursor !== null; ) {
