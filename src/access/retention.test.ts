@@ -90,6 +90,8 @@ it('[audit.retention] entries older than that go with their uses, the rest verif
   await expect(exported(50)).rejects.toMatchObject({ code: 'NOT_FOUND' })
   const { rows } = await owner.query("select entry::json->'details' as d from audit_entries where action = 'audit.dropped'")
   expect(rows).toMatchObject([{ d: { through: 70, entries: 70, checkpoint: { seq: 70, count: 70, public_key: signer.publicKey() } } }])
+  for (const table of ['audit_entries', 'secret_uses'])
+    await expect(owner.query(`delete from ${table} where seq = 80`), table).rejects.toThrow(/append-only/)
   expect(await retain(30)).toBe(0)
   expect(await retain(10)).toBe(20)
   expect(await verdict()).toMatchObject({ ok: true, entries: 12 })
@@ -152,4 +154,5 @@ it('[audit.export] changes by the owner of the tables are in the export as they 
     'update audit_heads h set seq = e.seq, hash = e.hash from audit_entries e where e.seq = 95 and e.workspace_id = h.workspace_id',
   )
   expect(back).toMatch(/it ends at 95 but the checkpoint from another day says 100/)
+  expect(await changed('delete from audit_entries')).toMatch(/it ends at 0 but its checkpoint says 95/)
 })

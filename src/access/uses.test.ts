@@ -239,6 +239,7 @@ describe('an end that nobody expected', () => {
     await open.at(-1)!.flush()
     expect((await stored()).map((r) => r.uses)).toEqual([1])
     expect(await entries()).toHaveLength(1)
+    expect(readdirSync(dir())).toEqual([]) // and nobody tries for ever
   })
 })
 
@@ -269,6 +270,10 @@ describe('changes by the owner of the tables', () => {
       "insert into secret_uses select workspace_id, seq, 3, batch, project_id, first_at, last_at, uses, 'conn_x', version, purpose, host, actor from secret_uses where n = 0",
     ],
     ['a use of an entry that answers for none', 'update secret_uses set seq = 2 where n = 2'],
+    [
+      'a use that was put in behind the end',
+      "insert into secret_uses select workspace_id, 9, 0, 'uses_x', project_id, first_at, last_at, uses, owner_id, version, purpose, host, actor from secret_uses where n = 0",
+    ],
     ['a use behind the end', 'update secret_uses set seq = 9 where n = 2'],
     [
       'uses in each other’s place',
