@@ -102,6 +102,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     const egress = createEgress({
       allowPrivate: config.allowPrivate,
       ownListeners: () => [{ address: config.host === 'localhost' ? '127.0.0.1' : config.host, port: ownPort }, ...database.listeners],
+      proxy: config.egressProxy,
       onRefusal: (refusal) => log.warn(refusal, 'egress refused'),
     })
     undo.push(() => egress.close())

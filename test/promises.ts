@@ -45,6 +45,12 @@ export const PROMISES = {
   'egress.timed': 'Silent and dripping servers are given up.',
   'egress.maybe-done': 'A failure says whether the request may have been carried out.',
   'egress.quiet': 'Failures show host and code, never path, query, headers or body.',
+  'egress.proxy': 'Where there is a proxy, every connection goes through it, to the address that was judged here.',
+  'egress.proxy-after': 'What is refused is refused before the proxy is asked.',
+  'egress.proxy-trouble': 'A proxy that is down, refuses, stalls or cuts is told from its target, and nothing counts as sent.',
+  'egress.proxy-lies': 'A proxy that connects to somewhere else does not get past TLS.',
+  'egress.proxy-secret': "The proxy's password is in no message, log or answer.",
+  'egress.proxy-only': 'A client that would go past the proxy gets no address.',
 
   'data-dir.one-process': 'One data directory serves one process, and a killed holder frees it at once.',
   'database.private': 'Our own database is reached by a private socket or loopback, with a password, as no superuser.',
