@@ -1,14 +1,22 @@
 /** The only file that knows every room: builds them, starts them, stops them. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
-import { type Act, appendAudit, createAccess, removeSetupLink, setupTokenIsRight, writeOwnerPat, writeSetupLink } from './access/index.ts'
+import {
+  type Act,
+  appendAudit,
+  createAccess,
+  createRefusals,
+  removeSetupLink,
+  setupTokenIsRight,
+  writeOwnerPat,
+  writeSetupLink,
+} from './access/index.ts'
 import { createDb, openPool, type Scope, type Tx } from './base/db.ts'
 import { createEgress } from './base/egress.ts'
 import { openHastenedPool } from './base/postgres-pool.ts'
-import { newId } from './base/ids.ts'
-import { lockDirectory } from './base/lock.ts'
+import { executorId, lockDirectory } from './base/lock.ts'
 import { createMail } from './base/mail.ts'
 import { createLog, type Logger } from './base/log.ts'
 import { migrate } from './base/migrate.ts'
@@ -99,11 +107,13 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     undo.push(() => Promise.all([pool.end(), enginePool.end()]))
     const db = createDb(pool)
 
+    const refusals = createRefusals({ db, now, log, lookEveryMs: deps.lookEveryMs })
+    undo.push(() => refusals.close())
     const egress = createEgress({
       allowPrivate: config.allowPrivate,
       ownListeners: () => [{ address: config.host === 'localhost' ? '127.0.0.1' : config.host, port: ownPort }, ...database.listeners],
       proxy: config.egressProxy,
-      onRefusal: (refusal) => log.warn(refusal, 'egress refused'),
+      onRefusal: refusals.note,
     })
     undo.push(() => egress.close())
 
@@ -166,7 +176,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       ...fault,
     })
     const bindings = createBindings({ db, connectors, now })
-    const tools = createTools({ db, bindings, connections, now })
+    const tools = createTools({ db, bindings, connections, now, onRefusal: refusals.note })
     const runs = createRuns({
       db,
       enginePool,
@@ -203,7 +213,8 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     )
 
     const elsewhere = createElsewhere({ oauth: vault.lending.oauth, access, providers: config.signInWith, publicUrl, now })
-    const rooms: Rooms = { elsewhere, access, connections, bindings, tools, runs, triggers, vault: vault.keeping, db }
+    const wayOut = { proxy: config.egressProxy, addresses: config.egressAddresses, opened: config.allowPrivate, refusals }
+    const rooms: Rooms = { elsewhere, egress: wayOut, access, connections, bindings, tools, runs, triggers, vault: vault.keeping, db }
     const invoke = createInvoke(rooms, { now })
     const readiness = async (): Promise<Readiness> => {
       const state = vault.keeping.state()
@@ -286,13 +297,3 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
 
 /** Void is the one before. Null where there is nothing to set up. */
 export const newSetupLink = (dataDir: string): string | null => writeSetupLink(dataDir, Date.now())
-
-/** Stable for a data directory: only one process has it at a time, so its runs are its own again after a restart. */
-function executorId(dataDir: string): string {
-  const file = join(dataDir, 'executor-id')
-  const known = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
-  if (known !== '') return known // an empty file: the process was killed while it wrote
-  const id = newId('exec')
-  writeFileSync(file, `${id}\n`, { mode: 0o600 })
-  return id
-}

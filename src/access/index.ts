@@ -22,6 +22,7 @@ export { writeOwnerPat } from './owner-pat.ts'
 export { PAT_DEFAULT_DAYS, PAT_MAX_DAYS, type PatFacts } from './pats.ts'
 export { MAX_PASSWORD, MIN_PASSWORD } from './people.ts'
 export { ABSOLUTE_S, type From } from './sessions.ts'
+export { createRefusals, type Refusals } from './refusals.ts'
 export { SETUP_MINUTES, removeSetupLink, setupTokenIsRight, writeSetupLink } from './setup-link.ts'
 export { newToken, PAT_PATTERN, wellFormed } from './tokens.ts'
 

@@ -6,6 +6,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Fault } from './errors.ts'
+import { newId } from './ids.ts'
 
 /** Never read or copied by us: closing any other handle on this file would drop the lock (POSIX record locks). */
 const LOCK_FILE = 'runtime.lock'
@@ -68,4 +69,14 @@ function holder(dir: string): string {
   } catch {
     return 'another process'
   }
+}
+
+/** Stable for a data directory: only one process has it at a time, so its runs are its own again after a restart. */
+export function executorId(dataDir: string): string {
+  const file = join(dataDir, 'executor-id')
+  const known = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
+  if (known !== '') return known // an empty file: the process was killed while it wrote
+  const id = newId('exec')
+  writeFileSync(file, `${id}\n`, { mode: 0o600 })
+  return id
 }

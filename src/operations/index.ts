@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import * as access from './access.ts'
 import { changes } from './changes.ts'
 import * as connections from './connections.ts'
+import { egress } from './egress.ts'
 import * as google from './google.ts'
 import { home } from './home.ts'
 import * as identities from './identities.ts'
@@ -56,6 +57,7 @@ const all = [
   identities.list,
   identities.unlink,
   changes,
+  egress,
   home,
   workspaces.listWorkspaces,
   workspaces.createWorkspace,
