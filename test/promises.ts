@@ -45,6 +45,8 @@ export const PROMISES = {
   'egress.timed': 'Silent and dripping servers are given up.',
   'egress.maybe-done': 'A failure says whether the request may have been carried out.',
   'egress.quiet': 'Failures show host and code, never path, query, headers or body.',
+  'egress.refusals': 'Each refusal is in the audit log with its rule and on whose behalf it was, and a loop cannot flood it.',
+  'egress.told': 'GET /v1/egress says what to allow-list, and what is inside only to those who may read the audit log.',
   'egress.proxy': 'Where there is a proxy, every connection goes through it, to the address that was judged here.',
   'egress.proxy-after': 'What is refused is refused before the proxy is asked.',
   'egress.proxy-trouble': 'A proxy that is down, refuses, stalls or cuts is told from its target, and nothing counts as sent.',

@@ -162,13 +162,23 @@ export function pathOf(http: string, first: Belongings, second = first): string 
     .replace('{slug}', first.app)
 }
 
+/** What the egress guard has refused is told by the runtime itself, a moment after the call that it was. */
+const TOLD_LATER = "action = 'egress.refused'"
+
 /** Rows of every table of ours, counted in one statement. */
 export async function rowCounts(rt: TestRuntime): Promise<Record<string, number>> {
   await using db = await behindTheScenes(rt)
   const tables = await db.rows(
     "select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1",
   )
-  const counts = await db.rows(tables.map(({ name }) => `select '${name}' as name, count(*)::int as n from ${name}`).join(' union all '))
+  const counts = await db.rows(
+    tables
+      .map(
+        ({ name }) =>
+          `select '${name}' as name, count(*)::int as n from ${name}${name === 'audit_entries' ? ` where not ${TOLD_LATER}` : ''}`,
+      )
+      .join(' union all '),
+  )
   return Object.fromEntries(counts.map(({ name, n }) => [name, n]))
 }
 
