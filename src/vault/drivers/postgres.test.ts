@@ -1,3 +1,4 @@
+import { toLoopback } from '../../../test/fakes/loopback.ts'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,9 +13,7 @@ let asked: string[] = []
 const loopback = async (host: string, port: number) => {
   asked.push(`${host}:${port}`)
   if (host === 'blocked.test') throw new Fault('EGRESS_BLOCKED', 'this host may not be reached')
-  const socket = connect(port, '127.0.0.1')
-  await once(socket, 'connect')
-  return socket
+  return toLoopback(host, port)
 }
 
 beforeAll(async () => {
