@@ -8,10 +8,13 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Provider, startProvider } from '../fakes/provider.ts'
 import { APP_PASSWORD, APP_USER, DATABASE, startTestPostgres, type TestPostgres } from '../fakes/postgres-server.ts'
+import { MARIADBD, startTestMariadb } from '../fakes/mariadb-server.ts'
+import { there } from '../fakes/part.ts'
+import { REDIS_SERVER, startTestRedis } from '../fakes/redis-server.ts'
 import { startProxy, type TestProxy } from '../fakes/proxy.ts'
 import { type Recorded, startStub, type Stub } from '../fakes/stub.ts'
 import { failedStart, runtime, type TestRuntime, until } from '../harness.ts'
-import { ended, published, start } from './acts.ts'
+import { call, connected, ended, published, start } from './acts.ts'
 import { hits } from './canary.ts'
 import { owner, person } from './person.ts'
 import { setUpApp, signIn } from './sign-in.ts'
@@ -62,8 +65,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
-async function behindProxy(kind: 'http' | 'socks5'): Promise<{ rt: TestRuntime; proxy: TestProxy }> {
-  const leads = { [`127.0.0.1:${API}`]: portOf(api.url), [`127.0.0.1:${TOKENS}`]: portOf(provider.url), [`127.0.0.1:${SHOP}`]: shop.port }
+async function behindProxy(kind: 'http' | 'socks5', shopPort = shop.port): Promise<{ rt: TestRuntime; proxy: TestProxy }> {
+  const leads = { [`127.0.0.1:${API}`]: portOf(api.url), [`127.0.0.1:${TOKENS}`]: portOf(provider.url), [`127.0.0.1:${SHOP}`]: shopPort }
   const proxy = await startProxy({ kind, credentials: CREDENTIALS, leads })
   cleanups.push(() => proxy.close())
   const allowPrivate = [API, TOKENS, SHOP].map((port) => `127.0.0.1:${port}`)
@@ -181,6 +184,50 @@ describe.each(['http', 'socks5'] as const)('through a proxy (%s)', (kind) => {
     const fault = (await query('select 1')).body
     expect(fault).toMatchObject({ code: 'UPSTREAM_ERROR', error: 'the egress proxy cannot be reached' })
     expect(api.requests).toEqual([])
+  })
+})
+
+describe('other databases', () => {
+  it('[egress.proxy-only] whose clients open their own sockets are refused by a rule of its own, and nobody goes past the proxy', async () => {
+    const { rt, proxy } = await behindProxy('socks5')
+    for (const [provider, credentials] of [
+      ['mongodb', { uri: `mongodb://a:b@127.0.0.1:${SHOP}/?authSource=admin`, database: 'shop' }],
+      ['redis', { dsn: `redis://a:b@127.0.0.1:${SHOP}` }],
+      ['neo4j', { uri: `bolt://127.0.0.1:${SHOP}`, username: 'a', password: 'a-password' }],
+    ] as const) {
+      // It may be stored: nothing is wrong with it.
+      const { id } = await rt.ok('POST', '/v1/connections', { display_name: provider, provider, credentials })
+      const { ok, problem } = await rt.ok('POST', `/v1/connections/${id}/validate`)
+      expect({ provider, ok, problem }).toMatchObject({
+        ok: false,
+        problem: { code: 'EGRESS_BLOCKED', hint: expect.stringContaining('egress proxy') },
+      })
+    }
+    expect((await rt.ok('GET', '/v1/egress')).refused).toEqual([{ rule: 'proxy-only', count: expect.any(Number) }])
+    expect(proxy.connections).toBe(0)
+  })
+
+  it.skipIf(!there(MARIADBD, 'mariadb-server', 'MySQL through a proxy'))('[egress.proxy] MySQL goes through', async () => {
+    const maria = await startTestMariadb()
+    cleanups.push(() => maria.stop())
+    const { rt, proxy } = await behindProxy('http', maria.port)
+    const at = maria.dsn().replace(`:${maria.port}/`, `:${SHOP}/`)
+    const made = await connected(rt, { name: 'Maria', provider: 'mysql', credentials: { dsn: at } })
+    expect((await call(rt, made.instance, 'mysql_execute_sql', { sql: 'select 1 as one' })).body).toMatchObject({
+      result: { rows: [{ one: 1 }] },
+    })
+    expect(new Set(proxy.asked.map((it) => it.target))).toEqual(new Set([`127.0.0.1:${SHOP}`]))
+  })
+
+  it.skipIf(!there(REDIS_SERVER, 'redis-server', 'Redis through a proxy'))('[egress.proxy] Redis over TLS goes through', async () => {
+    const redis = await startTestRedis()
+    cleanups.push(() => redis.stop())
+    const { rt, proxy } = await behindProxy('socks5', redis.tlsPort)
+    const at = redis.dsn().replace('redis://', 'rediss://').replace(`:${redis.port}`, `:${SHOP}`)
+    const config = { ca_certificate: redis.certificate }
+    const made = await connected(rt, { name: 'Redis', provider: 'redis', credentials: { dsn: at }, config })
+    expect((await call(rt, made.instance, 'redis_get', { key: 'none' })).body).toHaveProperty('result')
+    expect(new Set(proxy.asked.map((it) => it.target))).toEqual(new Set([`127.0.0.1:${SHOP}`]))
   })
 })
 
