@@ -123,7 +123,7 @@ describe.each(['http', 'socks5'] as const)('through a proxy (%s)', (kind) => {
     }
     await setUpApp(rt, provider, endpoints)
     const before = provider.tokenRequests.length
-    const { attempt, page } = await signIn(rt, provider)
+    const { attempt, page, connection } = await signIn(rt, provider)
     expect(attempt, page).toMatchObject({ kind: 'connected' })
     expect(provider.tokenRequests.length).toBe(before + 1)
     expect(asked()).toContain(`127.0.0.1:${TOKENS}`)
@@ -147,6 +147,14 @@ describe.each(['http', 'socks5'] as const)('through a proxy (%s)', (kind) => {
       private_targets: [API, TOKENS, SHOP].map((port) => `127.0.0.1:${port}`),
       refused: [],
     })
+    // What the vault refuses is told like what the guard refuses.
+    const config = { base_url: 'https://elsewhere.example' }
+    const elsewhere = await rt.ok('POST', '/v1/mcp/instances', { slug: 'http', name: 'Elsewhere', connection_id: connection, config })
+    const abroad = await call(rt, elsewhere.id, 'http_request', { method: 'GET', path: '/' })
+    expect(abroad.body).toMatchObject({ code: 'EGRESS_BLOCKED', details: { rule: 'credential-hosts' } })
+    const [told] = await until(async () => ((await entries(rt)).length > 0 ? entries(rt) : null), 'the entry')
+    expect(told).toMatchObject({ target: 'elsewhere.example:443', details: { rule: 'credential-hosts', tool: 'http_request' } })
+
     const said = rt.answers.map((it): [string, Buffer] => [`${it.method} ${it.path}`, Buffer.from(it.text)])
     const log: [string, Buffer][] = [
       ['log', readFileSync(rt.logFile)],
