@@ -367,6 +367,8 @@ async function connect(scene: Scene, refreshTokens: string[]): Promise<string[]>
   const nowhere: Egress = {
     fetch: () => Promise.reject(new Error('nowhere')),
     address: () => Promise.reject(new Error('nowhere')),
+    connect: () => Promise.reject(new Error('nowhere')),
+    judge: () => Promise.reject(new Error('nowhere')),
     srv: () => Promise.reject(new Error('nowhere')),
     close: async () => undefined,
   }

@@ -52,6 +52,8 @@ async function fill(stage: Stage, count: number, scope: { workspace: string; pro
   const nowhere: Egress = {
     fetch: () => Promise.reject(new Error('nowhere')),
     address: () => Promise.reject(new Error('nowhere')),
+    connect: () => Promise.reject(new Error('nowhere')),
+    judge: () => Promise.reject(new Error('nowhere')),
     srv: () => Promise.reject(new Error('nowhere')),
     close: async () => undefined,
   }

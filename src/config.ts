@@ -6,7 +6,9 @@ import { parseArgs } from 'node:util'
 import { bytesOf, canonicalHost } from './base/addresses.ts'
 import { parseAllow } from './base/egress.ts'
 import { fail } from './base/errors.ts'
-import { readSmtp, type SmtpSettings } from './base/mail.ts'
+import { parseProxy, type ProxySettings } from './base/egress-proxy.ts'
+import { parseSmtp, type SmtpSettings } from './base/mail.ts'
+import { type Clients, readClients } from './clients.ts'
 import { conceal, type RootKeySource, type Secret } from './vault/index.ts'
 
 export const VERSION = '0.1.0'
@@ -25,6 +27,9 @@ export interface Config {
   readonly logFile: string | null
   /** Private addresses that connectors may reach, exact host and port. */
   readonly allowPrivate: readonly { host: string; port: number }[]
+  readonly egressProxy: ProxySettings | null
+  /** What our requests come from, as the operator knows it. */
+  readonly egressAddresses: readonly string[]
   /** As people reach this server; null: as it listens. No slash at the end. */
   readonly publicUrl: string | null
   /** Addresses of proxies in front of this server: what they say of their clients is believed. */
@@ -32,24 +37,15 @@ export interface Config {
   /** Without it no mail is sent. */
   readonly smtp: SmtpSettings | null
   /** By way of which OpenID providers people sign in. */
-  readonly signInWith: readonly { slug: string; title: string; issuer: string; clientId: string; secretName: string | null }[]
+  readonly signInWith: Clients['signInWith']
   /** OAuth apps for every workspace of this deployment. */
-  readonly oauthApps: readonly ConfiguredApp[]
-  readonly oauthSecrets: ReadonlyMap<string, Secret>
+  readonly oauthApps: Clients['oauthApps']
+  readonly oauthSecrets: Clients['oauthSecrets']
   /** How long audit entries are kept; null: for ever. */
   readonly auditRetentionDays: number | null
   /** Where events about connections go. */
   readonly eventsTo: { url: string; secret: Secret } | null
 }
-/** An OAuth app of the deployment, as the file names it. */
-export interface ConfiguredApp {
-  slug: string
-  provider: string
-  clientId: string
-  hasSecret: boolean
-  settings: Record<string, unknown>
-}
-
 const FLAGS = {
   host: { type: 'string', env: 'AGENTRUNTIME_HOST', about: 'address to listen on (127.0.0.1)' },
   port: { type: 'string', env: 'AGENTRUNTIME_PORT', about: 'port to listen on (8787; 0 picks a free one)' },
@@ -71,6 +67,27 @@ const FLAGS = {
     multiple: true,
     env: 'AGENTRUNTIME_ALLOW_PRIVATE',
     about: 'host:port in a private range that connectors may reach; repeatable',
+  },
+  'egress-proxy': {
+    type: 'string',
+    env: 'AGENTRUNTIME_EGRESS_PROXY',
+    about: 'proxy that every connection to others goes through: http://proxy.internal:3128, https://… (CONNECT) or socks5://…',
+  },
+  'egress-proxy-credentials-file': {
+    type: 'string',
+    env: 'AGENTRUNTIME_EGRESS_PROXY_CREDENTIALS_FILE',
+    about: 'file with user:password for that proxy',
+  },
+  'egress-proxy-resolves': {
+    type: 'boolean',
+    env: 'AGENTRUNTIME_EGRESS_PROXY_RESOLVES',
+    about: 'that proxy resolves names; only names are judged then, and not where they lead',
+  },
+  'egress-address': {
+    type: 'string',
+    multiple: true,
+    env: 'AGENTRUNTIME_EGRESS_ADDRESS',
+    about: 'address or range that others see our requests come from, for GET /v1/egress; repeatable',
   },
   'public-url': {
     type: 'string',
@@ -147,8 +164,8 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
   if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl))
     fail('INVALID_INPUT', '--database-url must begin with postgres:// or postgresql://')
   const dataDir = resolve(text('data-dir') ?? 'data')
-  const allow = (values['allow-private'] as string[] | undefined) ?? env.AGENTRUNTIME_ALLOW_PRIVATE?.split(',').filter(Boolean) ?? []
-  const proxies = (values['trusted-proxy'] as string[] | undefined) ?? env.AGENTRUNTIME_TRUSTED_PROXY?.split(',').filter(Boolean) ?? []
+  const list = (flag: Flag): string[] =>
+    ((values[flag] as string[] | undefined) ?? env[FLAGS[flag].env]?.split(',').filter(Boolean) ?? []).map((entry) => entry.trim())
   return Object.freeze({
     host: text('host') ?? '127.0.0.1',
     port,
@@ -160,11 +177,13 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pro
     json: yes('json'),
     logLevel: text('log-level') ?? 'info',
     logFile: text('log-file') ?? null,
-    allowPrivate: allow.map((entry) => parseAllow(entry.trim())),
+    allowPrivate: list('allow-private').map(parseAllow),
+    egressProxy: egressProxy(text('egress-proxy'), text('egress-proxy-credentials-file'), yes('egress-proxy-resolves')),
+    egressAddresses: list('egress-address').map(rangeOf),
     publicUrl: publicUrl(text('public-url')),
-    trustedProxies: proxies.map((entry) => addressOf(entry.trim())),
-    smtp: readSmtp(text('smtp-url-file'), text('mail-from')),
-    ...clients(text('oauth-apps-file'), text('sign-in-file')),
+    trustedProxies: list('trusted-proxy').map(addressOf),
+    smtp: smtp(text('smtp-url-file'), text('mail-from')),
+    ...readClients(text('oauth-apps-file'), text('sign-in-file')),
     auditRetentionDays: days(text('audit-retention-days')),
     eventsTo: eventsTo(text('events-url'), text('events-secret-file')),
   })
@@ -189,6 +208,31 @@ function addressOf(text: string): string {
   return fail('INVALID_INPUT', '--trusted-proxy must be an IP address', { hint: 'Such as 127.0.0.1, for a proxy on this machine.' })
 }
 
+function rangeOf(text: string): string {
+  const [, written = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const address = canonicalHost(written)
+  const bytes = address === undefined ? undefined : bytesOf(address)
+  if (bytes && Number(bits ?? 0) <= bytes.length * 8) return bits === undefined ? (address as string) : `${address}/${bits}`
+  return fail('INVALID_INPUT', '--egress-address must be an IP address or a range', { hint: 'Such as 203.0.113.7 or 203.0.113.0/29.' })
+}
+
+function egressProxy(url: string | undefined, credentialsFile: string | undefined, resolves: boolean): ProxySettings | null {
+  if (url === undefined) {
+    if (credentialsFile !== undefined || resolves) fail('INVALID_INPUT', 'settings of the egress proxy need --egress-proxy')
+    return null
+  }
+  return parseProxy(url, credentialsFile === undefined ? undefined : fileText('--egress-proxy-credentials-file', credentialsFile), resolves)
+}
+
+/** A file of one line. */
+function fileText(flag: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (error) {
+    return fail('INVALID_INPUT', `${flag} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
 function publicUrl(text: string | undefined): string | null {
   if (text === undefined) return null
   const url = URL.parse(text)
@@ -197,57 +241,21 @@ function publicUrl(text: string | undefined): string | null {
   return url.origin
 }
 
-type Clients = Pick<Config, 'oauthApps' | 'oauthSecrets' | 'signInWith'>
-
-function clients(appsFile: string | undefined, signInFile: string | undefined): Clients {
-  const secrets = new Map<string, Secret>()
-  const apps = readClients('--oauth-apps-file', appsFile).map(
-    ([slug, { provider = slug, client_id, client_secret, ...settings }]): ConfiguredApp => {
-      if (typeof client_id !== 'string' || typeof provider !== 'string')
-        return fail('INVALID_INPUT', `--oauth-apps-file: ${slug} has no client_id`)
-      if (typeof client_secret === 'string') secrets.set(slug, conceal(client_secret))
-      return { slug, provider, clientId: client_id, hasSecret: secrets.has(slug), settings }
-    },
-  )
-  const signInWith = readClients('--sign-in-file', signInFile).map(([slug, { title = slug, issuer, client_id, client_secret }]) => {
-    if (typeof client_id !== 'string' || typeof issuer !== 'string' || typeof title !== 'string' || !URL.canParse(issuer))
-      return fail('INVALID_INPUT', `--sign-in-file: ${slug} needs an issuer and a client_id`)
-    // No slug of an app has a colon in it.
-    const secretName = typeof client_secret === 'string' ? `sign-in:${slug}` : null
-    if (secretName) secrets.set(secretName, conceal(client_secret as string))
-    return { slug, title, issuer, clientId: client_id, secretName }
-  })
-  return { oauthApps: apps, oauthSecrets: secrets, signInWith }
-}
-
-function readClients(flag: string, path: string | undefined): [string, Record<string, unknown>][] {
-  if (path === undefined) return []
-  try {
-    return Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Record<string, Record<string, unknown>>)
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code ?? 'it is not JSON'
-    return fail('INVALID_INPUT', `${flag} cannot be read (${why})`, {
-      hint: 'Write {"google": {"client_id": "…", "client_secret": "…"}}.',
-    })
-  }
-}
-
 function eventsTo(url: string | undefined, secretFile: string | undefined): Config['eventsTo'] {
   if (url === undefined) return null
   if (!URL.canParse(url)) fail('INVALID_INPUT', '--events-url is not a URL')
   if (secretFile === undefined) fail('INVALID_INPUT', '--events-url needs --events-secret-file: events are always signed')
-  let secret: string
-  try {
-    secret = readFileSync(secretFile, 'utf8').trim()
-  } catch (error) {
-    return fail('INVALID_INPUT', `--events-secret-file cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
+  const secret = fileText('--events-secret-file', secretFile)
   // Standard Webhooks: 24 to 64 bytes in base64, after the prefix.
   if (!/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/.test(secret))
     fail('INVALID_INPUT', '--events-secret-file must hold whsec_ and 24 to 64 bytes in base64', {
       hint: 'echo "whsec_$(openssl rand -base64 32)"',
     })
   return { url, secret: conceal(secret) }
+}
+
+function smtp(file: string | undefined, from: string | undefined): SmtpSettings | null {
+  return file === undefined ? null : parseSmtp(fileText('--smtp-url-file', file), from)
 }
 
 function commandLine(text: string): string[] {

@@ -7,6 +7,7 @@ import {
   type Act,
   appendAudit,
   createAccess,
+  createRefusals,
   createUses,
   removeSetupLink,
   retainAudit,
@@ -110,10 +111,13 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     undo.push(() => Promise.all([pool.end(), enginePool.end()]))
     const db = createDb(pool)
 
+    const refusals = createRefusals({ db, now, log, lookEveryMs: deps.lookEveryMs })
+    undo.push(() => refusals.close())
     const egress = createEgress({
       allowPrivate: config.allowPrivate,
       ownListeners: () => [{ address: config.host === 'localhost' ? '127.0.0.1' : config.host, port: ownPort }, ...database.listeners],
-      onRefusal: (refusal) => log.warn(refusal, 'egress refused'),
+      proxy: config.egressProxy,
+      onRefusal: refusals.note,
     })
     undo.push(() => egress.close())
 
@@ -182,7 +186,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       ...fault,
     })
     const bindings = createBindings({ db, connectors, now })
-    const tools = createTools({ db, bindings, connections, now })
+    const tools = createTools({ db, bindings, connections, now, onRefusal: refusals.note })
     const runs = createRuns({
       db,
       enginePool,
@@ -219,7 +223,8 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     )
 
     const elsewhere = createElsewhere({ oauth: vault.lending.oauth, access, providers: config.signInWith, publicUrl, now })
-    const rooms: Rooms = { elsewhere, access, connections, bindings, tools, runs, triggers, vault: vault.keeping, uses, db }
+    const wayOut = { proxy: config.egressProxy, addresses: config.egressAddresses, opened: config.allowPrivate, refusals }
+    const rooms: Rooms = { elsewhere, egress: wayOut, access, connections, bindings, tools, runs, triggers, vault: vault.keeping, uses, db }
     const invoke = createInvoke(rooms, { now })
     const readiness = createReadiness({ db, vault: vault.keeping, uses, engineUp: () => engineUp })
     const http = createHttp({

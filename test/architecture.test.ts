@@ -19,7 +19,8 @@ const MAY: Record<string, string[]> = {
   triggers: ['base/*', 'runs', 'vault'],
   operations: ['base/*', 'access', 'vault', 'bindings', 'connections', 'connectors/contract.ts', 'tools', 'runs', 'triggers'],
   faces: ['base/*', 'access', 'operations'],
-  'config.ts': ['base/*', 'vault'],
+  'clients.ts': ['base/*', 'vault'],
+  'config.ts': ['base/*', 'vault', 'clients.ts'],
   'demo.ts': ['base/*', 'access', 'operations'],
   'listener.ts': ['base/*'],
   'main.ts': ['base/*', 'config.ts', 'faces/*', 'server.ts'],
@@ -31,13 +32,13 @@ const TEST_LINES = 600
 /** Modules that reach the network or the system's database, and the only files that may import them. */
 const GUARDED: Record<string, RegExp> = {
   undici: /^base\/(egress|exchange)\.ts$/,
-  'node:tls': /^vault\/drivers\/(postgres-connect|mysql-connect|firestore-line)\.ts$/,
+  'node:tls': /^(base\/egress-proxy|vault\/drivers\/(postgres-connect|mysql-connect|firestore-line))\.ts$/,
   'node:net':
-    /^(base\/(addresses|egress|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|mysql-connect|mysql-dsn|postgres-connect|redis-connect)|listener)\.ts$/,
-  'node:http': /^listener\.ts$/,
+    /^(base\/(addresses|egress|egress-proxy|names|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|mysql-connect|mysql-dsn|postgres-connect|redis-connect)|listener)\.ts$/,
+  'node:http': /^(base\/egress-proxy|listener)\.ts$/,
   'node:https': /^$/,
   'node:dns': /^$/,
-  'node:dns/promises': /^base\/egress\.ts$/,
+  'node:dns/promises': /^base\/names\.ts$/,
   'node:dgram': /^$/,
   pg: /^(base\/(db|hastened-pool|migrate|postgres[\w-]*)|vault\/drivers\/postgres[\w-]*|runs\/(index|engine)|server)\.ts$/,
   'mysql2/promise': /^vault\/drivers\/mysql[\w-]*\.ts$/,

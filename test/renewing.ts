@@ -304,7 +304,7 @@ export async function stage(): Promise<Stage> {
       const now = () => it.now
       const fetch = options.fetch ?? acme.fetch
       const nowhere = () => Promise.reject(new Error('no sockets here'))
-      const egress: Egress = { fetch, address: nowhere, srv: nowhere, close: async () => undefined }
+      const egress: Egress = { fetch, address: nowhere, connect: nowhere, judge: nowhere, srv: nowhere, close: async () => undefined }
       const fault = options.fault ? { fault: options.fault } : {}
       const rootSource = { kind: 'value', name: 'TEST_KEY', value: rootKey } as const
       const vault = createVault({

@@ -168,3 +168,14 @@ export function readings(address: string): string[] {
   const verdict = bytes.length === 16 ? V6.find((one) => within(bytes, one))?.rule : undefined
   return [canonical, ...(verdict ? v4sWithin(bytes, verdict) : []).map((v4) => v4.join('.'))]
 }
+
+/** Names that lead to metadata, and endings that are nobody's on the internet: RFC 6761, 6762, 8375, and `internal`, which ICANN keeps. */
+const METADATA_NAMES = new Set(['metadata.google.internal', 'metadata.goog', 'instance-data.ec2.internal'])
+const LOCAL_NAME = /(^|\.)(localhost|local|internal|home\.arpa)$/
+
+/** May the runtime speak to this name, where it leads not being known here? Less than `judge`: a public name may lead anywhere. */
+export function judgeName(name: string): Verdict {
+  const bare = name.replace(/\.$/, '')
+  if (METADATA_NAMES.has(bare)) return { ok: false, rule: 'metadata', forever: true }
+  return LOCAL_NAME.test(bare) || !bare.includes('.') ? { ok: false, rule: 'local-name', forever: false } : { ok: true }
+}

@@ -1,5 +1,4 @@
 /** Letters, through the SMTP server that the operator has named. */
-import { readFileSync } from 'node:fs'
 import { Fault, fail } from './errors.ts'
 
 export interface Letter {
@@ -21,6 +20,25 @@ export interface SmtpSettings {
 const SILENCE_MS = 15_000
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/
+
+/** What submission and implicit TLS listen on (RFC 8314). */
+const SMTP_PORT = { 'smtp:': 587, 'smtps:': 465 } as const
+
+/** Reads the setting. Throws INVALID_INPUT. */
+export function parseSmtp(text: string, from: string | undefined): SmtpSettings {
+  if (from === undefined || !/@[^\s@]+>?$/.test(from)) fail('INVALID_INPUT', '--smtp-url-file needs --mail-from with an e-mail address')
+  const url = URL.parse(text)
+  if (!url || !(url.protocol in SMTP_PORT) || url.hostname === '')
+    return fail('INVALID_INPUT', '--smtp-url-file must hold smtp://… or smtps://…')
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(url.port || SMTP_PORT[url.protocol as keyof typeof SMTP_PORT]),
+    secure: url.protocol === 'smtps:',
+    user: url.username === '' ? null : decodeURIComponent(url.username),
+    password: url.password === '' ? null : decodeURIComponent(url.password),
+    from,
+  }
+}
 
 export async function createMail(settings: SmtpSettings): Promise<{ send(letter: Letter): Promise<void>; close(): void }> {
   // Only here: a runtime without mail does not load it.
@@ -47,30 +65,5 @@ export async function createMail(settings: SmtpSettings): Promise<{ send(letter:
       })
     },
     close: () => transport.close(),
-  }
-}
-
-/** What submission and implicit TLS listen on (RFC 8314). */
-const SMTP_PORT = { 'smtp:': 587, 'smtps:': 465 } as const
-
-/** From the flags. Faults: INVALID_INPUT. */
-export function readSmtp(file: string | undefined, from: string | undefined): SmtpSettings | null {
-  if (file === undefined) return null
-  if (from === undefined || !/@[^\s@]+>?$/.test(from)) fail('INVALID_INPUT', '--smtp-url-file needs --mail-from with an e-mail address')
-  let url: URL | null
-  try {
-    url = URL.parse(readFileSync(file, 'utf8').trim())
-  } catch (error) {
-    return fail('INVALID_INPUT', `--smtp-url-file cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
-  if (!url || !(url.protocol in SMTP_PORT) || url.hostname === '')
-    return fail('INVALID_INPUT', '--smtp-url-file must hold smtp://… or smtps://…')
-  return {
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: Number(url.port || SMTP_PORT[url.protocol as keyof typeof SMTP_PORT]),
-    secure: url.protocol === 'smtps:',
-    user: url.username === '' ? null : decodeURIComponent(url.username),
-    password: url.password === '' ? null : decodeURIComponent(url.password),
-    from,
   }
 }

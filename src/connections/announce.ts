@@ -1,4 +1,5 @@
 /** What the outside is told of a connection's state: one signed event for each change, written with the change and sent afterwards. */
+import { onBehalf } from '../base/behalf.ts'
 import type { Db, Tx } from '../base/db.ts'
 import type { Egress } from '../base/egress.ts'
 import { newId } from '../base/ids.ts'
@@ -12,6 +13,8 @@ export interface Subscriber {
 }
 export type Told = { workspace_id: string; project_id: string }
 
+/** Who acts where nobody has asked: it renews, and tells of what it found. */
+export const KEEPER = 'system:keeper'
 /** A receiver acknowledges at once or is down (Standard Webhooks advises 15 to 30 s). */
 const SEND_MS = 15_000
 /** Waits between tries, as Standard Webhooks advises; after the last the event is given up, with its row kept to be seen. */
@@ -71,10 +74,11 @@ export function createAnnouncements(deps: {
       const due = await db.everyTenant('events to send', (tx) => outgoing.take(tx, new Date(now()), new Date(now() + 2 * SEND_MS), BATCH))
       // In order, so that a receiver hears of a loss before its recovery.
       for (const row of due) {
-        const problem = await send(row, to)
+        const scope = { workspace: row.workspace_id, project: row.project_id }
+        const problem = await onBehalf({ scope, actor: KEEPER }, () => send(row, to))
         const attempts = row.attempts + 1
         const wait = WAITS_MS[attempts - 1]
-        await db.tx({ workspace: row.workspace_id, project: row.project_id }, (tx) =>
+        await db.tx(scope, (tx) =>
           outgoing.settle(tx, row.id, {
             attempts,
             last_problem: problem,

@@ -1,5 +1,6 @@
 /** From a link of ours to the provider's page and back: who asked, in which browser, for what; and what came of it. */
 import { createHash, randomBytes } from 'node:crypto'
+import { onBehalf } from '../base/behalf.ts'
 import type { Db, Scope } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { newId, timeOf } from '../base/ids.ts'
@@ -210,7 +211,8 @@ export function createConnect(deps: {
     const attempt = await db.everyTenant('a state says which tenant it belongs to', (tx) => attempts.spend(tx, stateHash, new Date(now())))
     if (!attempt) return failed('link_unknown')
     const scope = { workspace: attempt.workspace_id, project: attempt.project_id }
-    const ending = await settle(scope, attempt, callback, browser, requestId).catch((error: unknown) => troubled(error, attempt))
+    const settled = onBehalf({ scope, actor: attempt.actor, requestId }, () => settle(scope, attempt, callback, browser, requestId))
+    const ending = await settled.catch((error: unknown) => troubled(error, attempt))
     if (ending.ok) return ending
     await db.tx(scope, (tx) => attempts.settle(tx, attempt.id, ending))
     await deps.note(scope, {

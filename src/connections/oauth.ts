@@ -4,7 +4,7 @@ import type { Egress } from '../base/egress.ts'
 import { fail } from '../base/errors.ts'
 import type { Connector, OAuthProvider } from '../connectors/contract.ts'
 import type { Lending } from '../vault/index.ts'
-import { createAnnouncements, type Subscriber } from './announce.ts'
+import { createAnnouncements, KEEPER, type Subscriber } from './announce.ts'
 import { type ConfiguredApp, createApps } from './apps.ts'
 import { type Asker, createConnect } from './connect.ts'
 import { createDoctor } from './doctor.ts'
@@ -43,7 +43,6 @@ export interface OAuthDeps {
 export const CALLBACK_PATH = '/v1/oauth/callback'
 /** An hour's token makes 720 events in that time. */
 const KEEP_RENEWALS_MS = 30 * 86_400_000
-const KEEPER = 'system:keeper'
 
 export function createOAuthConnections(
   deps: OAuthDeps & {

@@ -3,10 +3,12 @@
  * lease is ours and the intent written → the provider is asked → its answer is sealed and durable → it is read → the new version → callers.
  * No database connection is held while the provider works.
  */
+import { behalf, onBehalf } from '../base/behalf.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { Fault } from '../base/errors.ts'
 import type { OAuthProvider } from '../connectors/contract.ts'
 import type { CredentialRef, Lending, OAuthClient, OAuthServer, Secret } from '../vault/index.ts'
+import { KEEPER } from './announce.ts'
 import type { Gate } from './gate.ts'
 import { grants, type GrantRow, isLost, refusals } from './grant-rows.ts'
 import { type createLease, type Held, refOf, type Standing } from './lease.ts'
@@ -58,7 +60,10 @@ export function createRenewals(deps: {
   function join(scope: Scope, id: string, ask: Ask): Promise<Standing | null> {
     const known = under.get(id)
     if (known !== undefined) return known
-    const work = once(scope, id, ask).finally(() => {
+    // Whoever waits for it, or the keeper.
+    const asker = behalf()
+    const of = asker?.scope.workspace === scope.workspace ? asker : { scope, actor: KEEPER }
+    const work = onBehalf(of, () => once(scope, id, ask)).finally(() => {
       under.delete(id)
       deps.forget(id) // what was believed of it is over
     })

@@ -4,6 +4,7 @@ import * as access from './access.ts'
 import { changes } from './changes.ts'
 import * as audit from './audit.ts'
 import * as connections from './connections.ts'
+import { egress } from './egress.ts'
 import * as google from './google.ts'
 import { home } from './home.ts'
 import * as identities from './identities.ts'
@@ -61,6 +62,7 @@ const all = [
   identities.list,
   identities.unlink,
   changes,
+  egress,
   home,
   workspaces.listWorkspaces,
   workspaces.createWorkspace,

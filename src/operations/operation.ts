@@ -12,6 +12,7 @@ import {
   type Role,
   type ScopeName,
 } from '../access/index.ts'
+import { onBehalf } from '../base/behalf.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { parseInput } from '../base/explain.ts'
@@ -21,6 +22,7 @@ import type { Runs } from '../runs/index.ts'
 import type { Tools } from '../tools/index.ts'
 import type { Triggers } from '../triggers/index.ts'
 import type { Keeping } from '../vault/index.ts'
+import type { WayOut } from './egress.ts'
 import type { Elsewhere } from './elsewhere.ts'
 import { rows } from './rows.ts'
 
@@ -34,6 +36,7 @@ export interface Rooms {
   vault: Keeping
   uses: BookOfUses
   elsewhere: Elsewhere
+  egress: WayOut
   db: Db
 }
 
@@ -190,7 +193,7 @@ export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutpu
         }),
     }
     try {
-      const output = await op.run(rooms, ctx, input)
+      const output = await onBehalf({ scope, actor: caller.actor, requestId: asked.requestId }, () => op.run(rooms, ctx, input))
       if ('log' in op.audit && !acted) throw new Error(`${op.name} promises an audit entry and wrote none`)
       return deps.checkOutputs ? op.output.parse(output) : output
     } catch (error) {

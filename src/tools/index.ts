@@ -1,7 +1,9 @@
 /** One tool call: resolve the binding, check the input, lend the credential, run, check the output, write a record. */
 import type { Bindings } from '../bindings/index.ts'
 import { missingScopes } from '../bindings/index.ts'
+import { behalf, onBehalf } from '../base/behalf.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
+import type { Refusal } from '../base/egress.ts'
 import { FAULTS, Fault, type FaultCode, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import type { Connections, Lent } from '../connections/index.ts'
@@ -35,7 +37,16 @@ export interface CallRequest {
 }
 export type Outcome = { ok: true; output: unknown; record: CallRecord } | { ok: false; fault: Fault; record: CallRecord }
 
-export function createTools(deps: { db: Db; bindings: Bindings; connections: Connections; now: () => number }) {
+export interface ToolsDeps {
+  db: Db
+  bindings: Bindings
+  connections: Connections
+  now: () => number
+  /** Told of hosts that a call was refused by others than the egress guard, which tells of its own. */
+  onRefusal?: (refusal: Refusal) => void
+}
+
+export function createTools(deps: ToolsDeps) {
   const { bindings, connections, now } = deps
   const recorder = createRecorder(deps.db)
 
@@ -54,7 +65,14 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
     profileId === undefined ? bindings.resolve(scope, instanceId, environment) : bindings.ofProfile(scope, instanceId, profileId)
 
   /** Never throws: the outcome carries the fault, and the record of the call either way. */
-  async function attempt(request: CallRequest): Promise<Outcome> {
+  function attempt(request: CallRequest): Promise<Outcome> {
+    const { scope, actor, instanceId, tool, run } = request
+    // A run outlives the request that began it.
+    const requestId = run ? undefined : behalf()?.requestId
+    return onBehalf({ scope, actor, requestId, instanceId, tool, runId: run?.runId, stepId: run?.stepId }, () => attemptNow(request))
+  }
+
+  async function attemptNow(request: CallRequest): Promise<Outcome> {
     const { scope } = request
     const began = performance.now()
     const at = new Date(now())
@@ -121,6 +139,7 @@ export function createTools(deps: { db: Db; bindings: Bindings; connections: Con
       return { ok: true, output: checked.data, record: record('ok', null) }
     } catch (error) {
       const fault = naming(asFault(error, timeout.aborted, request), lent?.connectionId)
+      if (fault.code === 'EGRESS_BLOCKED' && fault.details?.rule === CREDENTIAL_HOSTS) deps.onRefusal?.(refusalOf(fault))
       await learn(scope, lent, tool, fault).catch(() => undefined)
       return { ok: false, fault, record: record(fault.maybeDone ? 'unknown' : 'failed', fault.code) }
     }
@@ -215,6 +234,13 @@ function naming(fault: Fault, connectionId: string | null | undefined): Fault {
   if (fault.code !== 'CREDENTIAL_REJECTED' || !connectionId || fault.details?.connection_id) return fault
   const { message, hint, retryAfter, maybeDone, cause } = fault
   return new Fault(fault.code, message, { hint, retryAfter, maybeDone, cause, details: { ...fault.details, connection_id: connectionId } })
+}
+
+/** The rule of the vault and of the connections: a credential goes to its own hosts and no others. */
+const CREDENTIAL_HOSTS = 'credential-hosts'
+function refusalOf({ details }: Fault): Refusal {
+  const [, host = '', port = '443'] = /^(.*?)(?::(\d+))?$/.exec(String(details?.host ?? '')) ?? []
+  return { host, port: Number(port), rule: CREDENTIAL_HOSTS }
 }
 
 /** What the provider itself has named as missing. */

@@ -27,10 +27,11 @@ const isRemote = (wire: Wire): wire is RemoteWire => Object.hasOwn(wirings, wire
 
 export function createDial(deps: {
   opened: Pick<Opened, 'read'>
-  egress: Pick<Egress, 'address' | 'fetch' | 'srv'>
+  egress: Pick<Egress, 'address' | 'connect' | 'fetch' | 'judge' | 'srv'>
   now: () => number
   localRoot: string
 }) {
+  const { connect, address, fetch, judge, srv } = deps.egress
   const opened = new Map<RemoteWire, Promise<Driver<object>>>()
   const sqlite = createSqlite()
 
@@ -51,8 +52,7 @@ export function createDial(deps: {
   function driverOf(wire: RemoteWire): Promise<Driver<object>> {
     const known = opened.get(wire)
     if (known !== undefined) return known
-    const { address, fetch, srv } = deps.egress
-    const driver: Promise<Driver<object>> = wirings[wire].open({ address, fetch, srv, now: deps.now })
+    const driver: Promise<Driver<object>> = wirings[wire].open({ connect, address, fetch, srv, now: deps.now })
     opened.set(wire, driver)
     driver.catch(() => opened.delete(wire))
     return driver
@@ -64,7 +64,7 @@ export function createDial(deps: {
       if (!isRemote(wire)) return {}
       const { facts, hosts } = wirings[wire].read({ secret: revealed(fields), entered })
       for (const { host, port } of hosts)
-        await deps.egress.address(host, port).catch((fault: { code?: string }) => {
+        await judge(host, port).catch((fault: { code?: string }) => {
           if (fault.code === 'EGRESS_BLOCKED') throw fault // a name that does not resolve today may do so tomorrow
         })
       return facts

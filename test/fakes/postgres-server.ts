@@ -124,13 +124,13 @@ export async function startTestPostgres(): Promise<TestPostgres> {
 }
 
 /** Made for this test and trusted by nothing else. */
-const KEY = `-----BEGIN PRIVATE KEY-----
+export const KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgKIWjGw9vvCpQUKcv
 SbaFG9NTY5dH9FKDG4Ay8czwGcChRANCAARZOzhdcgVZ3jU9OREJn2y7MNYkRgb2
 MbUmMbxnGTBE2TJezKeX9UV2tInQQlhNeodg9z/2rf9cIBcZinxMny+q
 -----END PRIVATE KEY-----
 `
-const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBrTCCAVKgAwIBAgIURmsqjcrVWK5LR6WHyUVqFF089AIwCgYIKoZIzj0EAwIw
 GDEWMBQGA1UEAwwNdGVzdCBwb3N0Z3JlczAgFw0yNjExMjIxNzQ1MDlaGA8yMTI2
 MTAyOTE3NDUwOVowGDEWMBQGA1UEAwwNdGVzdCBwb3N0Z3JlczBZMBMGByqGSM49

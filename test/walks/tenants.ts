@@ -162,6 +162,9 @@ export function pathOf(http: string, first: Belongings, second = first): string 
     .replace('{slug}', first.app)
 }
 
+/** What the egress guard has refused is told by the runtime itself, a moment after the call that it was. */
+const TOLD_LATER = "action = 'egress.refused'"
+
 /** Rows of every table of ours, counted in one statement. */
 /** Uses of secrets that were made until now are written, so that none comes along later, while somebody counts. */
 const usesWritten = (rt: TestRuntime) => rt.ok('GET', '/v1/audit/uses?limit=1')
@@ -172,7 +175,14 @@ export async function rowCounts(rt: TestRuntime): Promise<Record<string, number>
   const tables = await db.rows(
     "select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1",
   )
-  const counts = await db.rows(tables.map(({ name }) => `select '${name}' as name, count(*)::int as n from ${name}`).join(' union all '))
+  const counts = await db.rows(
+    tables
+      .map(
+        ({ name }) =>
+          `select '${name}' as name, count(*)::int as n from ${name}${name === 'audit_entries' ? ` where not ${TOLD_LATER}` : ''}`,
+      )
+      .join(' union all '),
+  )
   return Object.fromEntries(counts.map(({ name, n }) => [name, n]))
 }
 

@@ -1,3 +1,4 @@
+import { toLoopback } from '../../../test/fakes/loopback.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { databaseContext } from '../../../test/fakes/context.ts'
 import { MARIADBD, startTestMariadb, type TestMariadb } from '../../../test/fakes/mariadb-server.ts'
@@ -61,7 +62,7 @@ const here = there(MARIADBD, 'mariadb-server', 'the MySQL connector against a re
 describe.skipIf(!here)('with a database', () => {
   beforeAll(async () => {
     server = await startTestMariadb()
-    driver = createMysql({ address: async () => ({ address: '127.0.0.1', family: 4 }), now: Date.now })
+    driver = createMysql({ connect: toLoopback, now: Date.now })
     await server.admin(`
       create table customer (id int primary key auto_increment comment 'the number', name varchar(40) not null, city varchar(40) default 'Delft',
                              unique key by_name (name), key by_city (city, name)) comment = 'who buys';

@@ -1,6 +1,7 @@
 import { databaseContext } from '../../../test/fakes/context.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestPostgres, type TestPostgres } from '../../../test/fakes/postgres-server.ts'
+import { createEgress } from '../../base/egress.ts'
 import type { Fault } from '../../base/errors.ts'
 import { createPostgres, type PostgresDriver } from '../../vault/drivers/postgres.ts'
 import type { ToolContext } from '../contract.ts'
@@ -12,7 +13,8 @@ let driver: PostgresDriver
 
 beforeAll(async () => {
   server = await startTestPostgres()
-  driver = createPostgres({ address: async () => ({ address: '127.0.0.1', family: 4 }), now: Date.now })
+  const egress = createEgress({ allowPrivate: [{ host: '127.0.0.1', port: server.port }] })
+  driver = createPostgres({ connect: egress.connect, now: Date.now })
   await server.admin(`
     create schema sales authorization app;
     set role app;

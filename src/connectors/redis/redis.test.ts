@@ -1,3 +1,4 @@
+import { toLoopback } from '../../../test/fakes/loopback.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { databaseContext } from '../../../test/fakes/context.ts'
 import { there } from '../../../test/fakes/part.ts'
@@ -32,7 +33,7 @@ describe.skipIf(!there(REDIS_SERVER, 'redis-server', 'the Redis connector'))('at
 
   beforeAll(async () => {
     server = await startTestRedis()
-    driver = createRedis({ address: async () => ({ address: '127.0.0.1', family: 4 }), now: Date.now })
+    driver = createRedis({ address: async () => ({ address: '127.0.0.1', family: 4 }), connect: toLoopback, now: Date.now })
   }, 30_000)
   afterAll(async () => {
     await driver?.close()

@@ -22,6 +22,8 @@ beforeAll(async () => {
   const egress: Egress = {
     fetch: () => Promise.reject(new Error('no network here')),
     address: () => Promise.reject(new Error('no sockets here')),
+    connect: () => Promise.reject(new Error('no sockets here')),
+    judge: () => Promise.reject(new Error('no sockets here')),
     srv: () => Promise.reject(new Error('no names here')),
     close: async () => undefined,
   }

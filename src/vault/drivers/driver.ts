@@ -27,7 +27,9 @@ export interface Driver<S extends object> {
 }
 
 export interface DriverDeps {
-  /** The only way to an address: judged by the egress guard. A driver opens sockets to nothing else, whatever a server tells it. */
+  /** The only way out: the egress guard judges the host, and goes through the proxy. A driver opens no other socket, whatever a server tells it. */
+  connect: Egress['connect']
+  /** For clients that only open sockets of their own: the judged address. There is none where everything goes through a proxy. */
   address: Egress['address']
   /** HTTP through the same guard, for a database that has an API beside its wire. */
   fetch: Egress['fetch']

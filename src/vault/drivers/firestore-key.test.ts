@@ -157,6 +157,8 @@ describe('through the dial', () => {
         address: async () => ({ address: '127.0.0.1', family: 4 }),
         fetch: (url, init) => fetch(url, init as RequestInit),
         srv: () => Promise.reject(new Error('nobody asks where it is')),
+        connect: () => Promise.reject(new Error('nobody asks for a socket')),
+        judge: async () => undefined,
       },
       now: Date.now,
       localRoot: '/nowhere',

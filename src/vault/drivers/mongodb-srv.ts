@@ -13,7 +13,10 @@ const FROM_DNS = new Set(['authsource', 'replicaset', 'loadbalanced'])
 /** The connection string with the hosts it stands for; each has passed the egress guard. Faults: UPSTREAM_ERROR, EGRESS_BLOCKED. */
 export async function resolveMongoUri(text: string, deps: Pick<DriverDeps, 'srv' | 'address'>): Promise<MongoUri> {
   const uri = parseMongoUri(text)
-  if (!uri.srv) return uri
+  if (!uri.srv) {
+    await Promise.all(uri.hosts.map(({ host, port }) => judged(deps.address, host, port)))
+    return uri
+  }
   const name = canonical(uri.hosts[0]!.host)
   const found = await deps.srv(uri.options.srvServiceName ?? 'mongodb', name)
   const hosts = found.hosts.map(({ host, port }) => ({ host: canonical(host), port }))

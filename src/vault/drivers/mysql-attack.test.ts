@@ -1,4 +1,5 @@
 /** Attempts to write, read files, run programs or poison a session by a tool that only reads; by a user who may do everything. */
+import { toLoopback } from '../../../test/fakes/loopback.ts'
 import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MARIADBD, startTestMariadb, type TestMariadb } from '../../../test/fakes/mariadb-server.ts'
@@ -18,7 +19,7 @@ describe.skipIf(!here)('[db.mysql-read-only-holds] reading, with every privilege
 
   beforeAll(async () => {
     server = await startTestMariadb()
-    driver = createMysql({ address: async () => ({ address: '127.0.0.1', family: 4 }), now: Date.now })
+    driver = createMysql({ connect: toLoopback, now: Date.now })
     const options = { maxConnections: 1, idleConnections: 1, timeoutMs: 4000, acceptSuperuser: true }
     db = driver.session({ owner: 'attack', version: 1 }, server.adminDsn, options, new AbortController().signal)
     await server.admin(`

@@ -2,15 +2,13 @@
  * One session with a MySQL or MariaDB server: to the address that the egress guard gave, with the TLS that the connection string asks
  * for, and a way to stop what it does. https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html
  */
-import { connect as connectSocket, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import mysql, { type Connection } from 'mysql2'
+import type { DriverDeps } from './driver.ts'
 import { tlsName } from './dsn-options.ts'
 import type { MysqlDsn } from './mysql-dsn.ts'
 import type { SslMode } from './mysql-options.ts'
-
-/** Resolves and checks a host; throws EGRESS_BLOCKED. */
-export type Address = (host: string, port: number) => Promise<{ address: string; family: 4 | 6 }>
 
 /** A server that has not taken a connection by then is tried no longer. */
 const CONNECT_TIMEOUT_MS = 10_000
@@ -19,6 +17,9 @@ const CANCEL_TIMEOUT_MS = 1500
 const END_TIMEOUT_MS = 1000
 /** One answer on the wire, before any of it is looked at: more than a result may hold, so that a giant cell cannot fill the memory. */
 const MAX_WIRE_BYTES = 16 * 1024 * 1024
+
+/** A connected socket to a host that was judged, or beside another one of the same host. */
+export type Connect = DriverDeps['connect']
 
 export type Flavour = 'mysql' | 'mariadb'
 
@@ -80,10 +81,9 @@ const KEPT_MODES = new Set(
 )
 
 /** Rejects with mysql2's own error, a TlsFailure, or the signal's reason. */
-export async function connectBackend(dsn: MysqlDsn, address: Address, options: BackendOptions): Promise<Backend> {
+export async function connectBackend(dsn: MysqlDsn, connect: Connect, options: BackendOptions): Promise<Backend> {
   options.signal.throwIfAborted()
-  const target = await address(dsn.host, dsn.port)
-  const { connection, inside, state } = await signIn(dsn, target.address, options)
+  const { connection, inside, state, socket } = await signIn(dsn, connect, options)
   const query = (sql: string) =>
     new Promise<unknown[][]>((resolve, reject) => {
       connection.query(sql, (error, rows) => (error ? reject(error) : resolve(rows as unknown as unknown[][])))
@@ -106,7 +106,7 @@ export async function connectBackend(dsn: MysqlDsn, address: Address, options: B
     sqlMode: modes.filter((mode) => KEPT_MODES.has(mode)).join(','),
     query,
     reset: () => new Promise((resolve, reject) => resetOf(connection)((error) => (error ? reject(error) : resolve()))),
-    cancel: () => kill(dsn, target.address, options.ca, inside.threadId ?? 0),
+    cancel: () => kill(dsn, (host, port, at) => connect(host, port, { ...at, beside: socket }), options.ca, inside.threadId ?? 0),
     destroy,
     async end() {
       state.alive = false
@@ -125,9 +125,14 @@ export async function connectBackend(dsn: MysqlDsn, address: Address, options: B
 const resetOf = (connection: Connection) =>
   (connection as unknown as { reset(done: (error: Error | null) => void): void }).reset.bind(connection)
 
-async function signIn(dsn: MysqlDsn, ip: string, { ca, signal }: BackendOptions) {
+async function signIn(dsn: MysqlDsn, connect: Connect, { ca, signal }: BackendOptions) {
   const tls = tlsOptions(dsn.sslMode, dsn.host, ca)
-  const socket = connectSocket({ host: ip, port: dsn.port, keepAlive: true, noDelay: true })
+  const connectTimeout = Math.min(dsn.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS)
+  const limit = AbortSignal.timeout(connectTimeout)
+  const socket = await connect(dsn.host, dsn.port, { signal: AbortSignal.any([signal, limit]) }).catch((error: unknown) => {
+    throw limit.aborted && !signal.aborted ? Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT' }) : error
+  })
+  socket.setKeepAlive(true).setNoDelay(true)
   let keyAsked = false
   const connection = mysql.createConnection({
     // For nothing but names: the socket is made already.
@@ -139,7 +144,7 @@ async function signIn(dsn: MysqlDsn, ip: string, { ca, signal }: BackendOptions)
     ...(dsn.database === null ? {} : { database: dsn.database }),
     // How TLS is done is said below; here, that the session must not go on without it.
     ...(tls === false ? {} : { ssl: {} }),
-    connectTimeout: Math.min(dsn.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS),
+    connectTimeout,
     connectAttributes: { program_name: dsn.programName },
     charset: 'utf8mb4',
     multipleStatements: false,
@@ -202,7 +207,7 @@ async function signIn(dsn: MysqlDsn, ip: string, { ca, signal }: BackendOptions)
   } finally {
     signal.removeEventListener('abort', destroy)
   }
-  return { connection, inside, state }
+  return { connection, inside, state, socket }
 }
 
 /** mysql2 would check the name of a host, but never that of an address, and would resume sessions of other credentials. */
@@ -240,10 +245,10 @@ function tlsOptions(mode: SslMode, host: string, ca: string | undefined): false 
 }
 
 /** A second session to the address that was checked for the first, for one KILL. */
-async function kill(dsn: MysqlDsn, ip: string, ca: string | undefined, thread: number): Promise<void> {
+async function kill(dsn: MysqlDsn, connect: Connect, ca: string | undefined, thread: number): Promise<void> {
   if (!Number.isSafeInteger(thread) || thread <= 0) return
   try {
-    const { connection, inside } = await signIn(dsn, ip, { ca, signal: AbortSignal.timeout(CANCEL_TIMEOUT_MS) })
+    const { connection, inside } = await signIn(dsn, connect, { ca, signal: AbortSignal.timeout(CANCEL_TIMEOUT_MS) })
     const cut = setTimeout(() => inside.stream.destroy(), CANCEL_TIMEOUT_MS)
     await new Promise<void>((resolve) => {
       connection.on('error', () => resolve())

@@ -3,6 +3,7 @@
  * protocol's description. It proves how the driver is used, not how MySQL behaves.
  * https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html
  */
+import { toLoopback } from '../../../test/fakes/loopback.ts'
 import { constants, generateKeyPairSync, privateDecrypt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
@@ -83,7 +84,7 @@ function handshake(): Buffer {
 const switchTo = (plugin: string) => Buffer.concat([Buffer.from([0xfe]), Buffer.from(`${plugin}\0`), SCRAMBLE, Buffer.from([0])])
 
 async function signIn(port: number, query = ''): Promise<Fault> {
-  const driver = createMysql({ address: async () => ({ address: '127.0.0.1', family: 4 }), now: Date.now })
+  const driver = createMysql({ connect: toLoopback, now: Date.now })
   const options = { maxConnections: 1, idleConnections: 1, timeoutMs: 3000 }
   const dsn = `mysql://app:${PASSWORD}@127.0.0.1:${port}/shop${query}`
   const error: unknown = await driver

@@ -1,3 +1,4 @@
+import { toLoopback } from '../../../test/fakes/loopback.ts'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -5,7 +6,7 @@ import { APP_PASSWORD, MARIADBD, startTestMariadb, type TestMariadb } from '../.
 import { there } from '../../../test/fakes/part.ts'
 import { Fault } from '../../base/errors.ts'
 import { createMysql, type MysqlDriver, type MysqlOptions } from './mysql.ts'
-import { connectBackend } from './mysql-connect.ts'
+import { connectBackend, type Connect } from './mysql-connect.ts'
 import { parseMysqlDsn } from './mysql-dsn.ts'
 import { runStatement } from './mysql-statement.ts'
 
@@ -13,10 +14,10 @@ let server: TestMariadb
 let driver: MysqlDriver
 let asked: string[] = []
 
-const loopback = async (host: string, port: number) => {
+const loopback: Connect = async (host, port, options) => {
   asked.push(`${host}:${port}`)
   if (host === 'blocked.test') throw new Fault('EGRESS_BLOCKED', 'this host may not be reached')
-  return { address: '127.0.0.1', family: 4 } as const
+  return toLoopback(host, port, options)
 }
 
 const OPTIONS: MysqlOptions = { maxConnections: 1, idleConnections: 1, timeoutMs: 10_000 }
@@ -51,7 +52,7 @@ const here = there(MARIADBD, 'mariadb-server', 'the MySQL driver against a real 
 describe.skipIf(!here)('the MySQL driver', () => {
   beforeAll(async () => {
     server = await startTestMariadb()
-    driver = createMysql({ address: loopback, now: Date.now })
+    driver = createMysql({ connect: loopback, now: Date.now })
     await server.admin(`
       create table item (id int primary key auto_increment, name varchar(60) not null unique, price decimal(12,2));
       insert into item (name, price) select concat('item ', seq), seq * 1.5 from seq_1_to_500;
@@ -443,7 +444,7 @@ describe.skipIf(!here)('the MySQL driver', () => {
     })
 
     it('close idle sessions', async () => {
-      const brief = createMysql({ address: loopback, now: Date.now, idleMs: 1 })
+      const brief = createMysql({ connect: loopback, now: Date.now, idleMs: 1 })
       await brief.session({ owner: 'brief', version: 1 }, await user('brief'), OPTIONS, never).read('select 1', [], LIMITS)
       await until('it is gone', async () => (await threads('brief')).length === 0)
       await brief.close()

@@ -12,7 +12,7 @@
 import { createHash } from 'node:crypto'
 import { Fault } from '../../base/errors.ts'
 import { MAX_ARGS, MAX_ROWS, MAX_TIMEOUT_MS } from './caps.ts'
-import { type Address, type Backend, connectBackend } from './mysql-connect.ts'
+import { type Backend, type Connect, connectBackend } from './mysql-connect.ts'
 import { type MysqlDsn, mysqlSecretParts, parseMysqlDsn } from './mysql-dsn.ts'
 import { answered, mysqlFault, timedOut } from './mysql-errors.ts'
 import { judge, QUERIES } from './mysql-fence.ts'
@@ -23,7 +23,7 @@ import type { SqlLimits, SqlSession } from './session.ts'
 
 export interface MysqlDeps {
   /** Resolves and checks the host before a connect. */
-  address: Address
+  connect: Connect
   now: () => number
   /** Milliseconds until idle sessions close (default: a minute). */
   idleMs?: number
@@ -88,7 +88,7 @@ export function createMysql(deps: MysqlDeps): MysqlDriver {
         idle: Math.min(idle, max),
         idleMs: deps.idleMs ?? IDLE_MS,
         onEmpty: () => entries.get(key)?.pool === pool && entries.delete(key),
-        open: (_kind, signal) => connectBackend(parsed, deps.address, { ca, signal }),
+        open: (_kind, signal) => connectBackend(parsed, deps.connect, { ca, signal }),
       })
       entry = { owner, version, pool, usedAt: 0, powers: undefined }
       entries.set(key, entry)

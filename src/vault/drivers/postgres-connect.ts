@@ -2,15 +2,15 @@
  * One session with a PostgreSQL server: to the address that the egress guard gave, with the TLS that the connection string asks
  * for, and a way to cancel what it does. https://www.postgresql.org/docs/18/protocol-flow.html
  */
-import { connect as connectSocket, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import pg from 'pg'
 import { Fault } from '../../base/errors.ts'
 import type { PostgresDsn } from './dsn.ts'
 import { type SslMode, tlsName } from './dsn-options.ts'
 
-/** Resolves and checks a host; throws EGRESS_BLOCKED. */
-export type Address = (host: string, port: number) => Promise<{ address: string; family: 4 | 6 }>
+/** A connected socket to a host that was judged, or beside another one of the same host; throws EGRESS_BLOCKED and UPSTREAM_ERROR. */
+export type Connect = (host: string, port: number, options: { signal: AbortSignal; beside?: Socket }) => Promise<Socket>
 
 /** A server that has not taken a connection by then is tried no longer. */
 const CONNECT_TIMEOUT_MS = 10_000
@@ -53,20 +53,19 @@ interface Inside {
 }
 
 /** Tries the hosts in order. Rejects with pg's own error of the last host, or with a Fault. */
-export async function connectBackend(dsn: PostgresDsn, address: Address, options: BackendOptions): Promise<Backend> {
+export async function connectBackend(dsn: PostgresDsn, connect: Connect, options: BackendOptions): Promise<Backend> {
   let failure: unknown
   for (const { host, port } of dsn.hosts) {
     options.signal.throwIfAborted()
-    const target = await address(host, port)
     try {
-      const backend = await open(dsn, host, target.address, port, options)
+      const backend = await open(dsn, host, port, connect, options)
       if (!dsn.primary || !(await inRecovery(backend))) return backend
       await backend.end()
       failure = new Fault('UPSTREAM_ERROR', 'no server of the connection string takes writes now')
     } catch (error) {
       failure = error
-      // A server that answered with a refusal of the credential would be answered the same by its twins.
-      if (/^(28|3D)/.test((error as { code?: string }).code ?? '') || options.signal.aborted) throw error
+      // A server that answered with a refusal of the credential would be answered the same by its twins; a forbidden host hides no other.
+      if (/^(28|3D|EGRESS_BLOCKED)/.test((error as { code?: string }).code ?? '') || options.signal.aborted) throw error
     }
   }
   throw failure
@@ -77,27 +76,34 @@ async function inRecovery(backend: Backend): Promise<boolean> {
   return rows[0]?.standby === true
 }
 
-async function open(dsn: PostgresDsn, host: string, ip: string, port: number, options: BackendOptions): Promise<Backend> {
+async function open(dsn: PostgresDsn, host: string, port: number, connect: Connect, options: BackendOptions): Promise<Backend> {
   try {
-    return await start(dsn, host, ip, port, options, true)
+    return await start(dsn, host, port, connect, options, true)
   } catch (error) {
     // Connection poolers (PgBouncer) take only a few settings at the start. The transaction itself is read-only anyway.
     if (!/unsupported startup parameter/.test((error as Error).message)) throw error
-    return start(dsn, host, ip, port, options, false)
+    return start(dsn, host, port, connect, options, false)
   }
 }
 
 async function start(
   dsn: PostgresDsn,
   host: string,
-  ip: string,
   port: number,
+  connect: Connect,
   options: BackendOptions,
   guarded: boolean,
 ): Promise<Backend> {
-  const tls = tlsOptions(dsn.sslmode, host, ip, options.ca)
+  const tls = tlsOptions(dsn.sslmode, host, options.ca)
+  const timeoutMs = Math.min(dsn.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS)
+  const limit = AbortSignal.timeout(timeoutMs)
+  const plain = await connect(host, port, { signal: AbortSignal.any([options.signal, limit]) }).catch((error: unknown) => {
+    throw limit.aborted && !options.signal.aborted ? new Error('timeout expired') : error
+  })
   const client = new pg.Client({
-    host: ip,
+    stream: () => connected(plain),
+    // For the name that TLS asks for.
+    host,
     port,
     user: dsn.user,
     database: dsn.database,
@@ -106,7 +112,7 @@ async function start(
     ssl: tls,
     sslnegotiation: 'postgres',
     enableChannelBinding: dsn.channelBinding,
-    connectionTimeoutMillis: Math.min(dsn.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS),
+    connectionTimeoutMillis: timeoutMs,
     keepAlive: true,
   } as pg.ClientConfig)
   const inside = client as unknown as Inside
@@ -144,7 +150,7 @@ async function start(
   }
   return {
     client,
-    cancel: () => cancel(ip, port, tls, inside.processID ?? 0, inside.secretKey ?? 0),
+    cancel: () => cancel((signal) => connect(host, port, { signal, beside: plain }), tls, inside.processID ?? 0, inside.secretKey ?? 0),
     destroy,
     async end() {
       alive = false
@@ -174,12 +180,21 @@ async function start(
   }
 }
 
-function tlsOptions(sslmode: SslMode, host: string, ip: string, ca: string | undefined): false | ConnectionOptions {
+/** pg would connect by itself: it is told that this has been done. */
+function connected(socket: Socket): Socket {
+  socket.connect = () => {
+    queueMicrotask(() => socket.emit('connect'))
+    return socket
+  }
+  return socket
+}
+
+function tlsOptions(sslmode: SslMode, host: string, ca: string | undefined): false | ConnectionOptions {
   if (sslmode === 'disable') return false
   const servername = tlsName(host)
   return {
     minVersion: 'TLSv1.2',
-    host: ip,
+    host,
     ...(servername ? { servername } : {}),
     ...(ca ? { ca: [ca] } : {}),
     rejectUnauthorized: sslmode !== 'require',
@@ -204,17 +219,24 @@ function demandChannelBinding(inside: Inside) {
   inside.connection.prependListener('authenticationOk', () => unless(bound))
 }
 
-/** Sends a CancelRequest on a connection of its own, to the address that was checked for the session. */
-function cancel(ip: string, port: number, tls: false | ConnectionOptions, pid: number, key: number): Promise<void> {
-  return new Promise((resolve) => {
-    const plain = connectSocket({ host: ip, port })
+/** Sends a CancelRequest on a connection of its own, to the address that the session went to. */
+async function cancel(
+  connect: (signal: AbortSignal) => Promise<Socket>,
+  tls: false | ConnectionOptions,
+  pid: number,
+  key: number,
+): Promise<void> {
+  const limit = AbortSignal.timeout(CANCEL_TIMEOUT_MS)
+  const plain = await connect(limit).catch(() => null)
+  if (!plain) return
+  await new Promise<void>((resolve) => {
     const sockets: Socket[] = [plain]
     const done = () => {
-      clearTimeout(timer)
+      limit.removeEventListener('abort', done)
       for (const socket of sockets) socket.destroy()
       resolve()
     }
-    const timer = setTimeout(done, CANCEL_TIMEOUT_MS)
+    limit.addEventListener('abort', done)
     const send = (socket: Socket) => {
       const packet = Buffer.alloc(16)
       for (const [i, word] of [16, CANCEL_REQUEST, pid, key].entries()) packet.writeInt32BE(word | 0, i * 4)
@@ -223,18 +245,16 @@ function cancel(ip: string, port: number, tls: false | ConnectionOptions, pid: n
       socket.on('close', done).resume()
     }
     plain.on('error', done)
-    plain.once('connect', () => {
-      if (tls === false) return send(plain)
-      const ask = Buffer.alloc(8)
-      ask.writeInt32BE(8, 0)
-      ask.writeInt32BE(SSL_REQUEST, 4)
-      plain.write(ask)
-      plain.once('data', (answer: Buffer) => {
-        if (answer.toString('latin1') !== 'S') return done()
-        const secure = connectTls({ ...tls, socket: plain }, () => send(secure))
-        sockets.unshift(secure)
-        secure.on('error', done)
-      })
+    if (tls === false) return send(plain)
+    const ask = Buffer.alloc(8)
+    ask.writeInt32BE(8, 0)
+    ask.writeInt32BE(SSL_REQUEST, 4)
+    plain.write(ask)
+    plain.once('data', (answer: Buffer) => {
+      if (answer.toString('latin1') !== 'S') return done()
+      const secure = connectTls({ ...tls, socket: plain }, () => send(secure))
+      sockets.unshift(secure)
+      secure.on('error', done)
     })
   })
 }

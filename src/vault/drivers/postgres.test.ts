@@ -1,3 +1,4 @@
+import { toLoopback } from '../../../test/fakes/loopback.ts'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,12 +13,12 @@ let asked: string[] = []
 const loopback = async (host: string, port: number) => {
   asked.push(`${host}:${port}`)
   if (host === 'blocked.test') throw new Fault('EGRESS_BLOCKED', 'this host may not be reached')
-  return { address: '127.0.0.1', family: 4 } as const
+  return toLoopback(host, port)
 }
 
 beforeAll(async () => {
   server = await startTestPostgres()
-  driver = createPostgres({ address: loopback, now: Date.now })
+  driver = createPostgres({ connect: loopback, now: Date.now })
   await server.admin(`
     create table public.item (id serial primary key, name text not null unique, price numeric(12,2));
     insert into public.item (name, price) select 'item ' || i, i * 1.5 from generate_series(1, 500) i;
@@ -371,7 +372,7 @@ describe('pools', () => {
   })
 
   it('close idle sessions', async () => {
-    const brief = createPostgres({ address: loopback, now: Date.now, idleMs: 1 })
+    const brief = createPostgres({ connect: loopback, now: Date.now, idleMs: 1 })
     await brief.session({ owner: 'brief', version: 1 }, named('brief'), OPTIONS, never).read('select 1', [], LIMITS)
     await until('it is gone', async () => (await backends('brief')).length === 0)
     await brief.close()

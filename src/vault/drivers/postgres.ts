@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { Fault } from '../../base/errors.ts'
 import { MAX_ARGS, MAX_ROWS, MAX_TIMEOUT_MS } from './caps.ts'
 import { type PostgresDsn, parseDsn, secretPartsOf } from './dsn.ts'
-import { type Address, type Backend, connectBackend } from './postgres-connect.ts'
+import { type Connect, type Backend, connectBackend } from './postgres-connect.ts'
 import { postgresFault, timedOut } from './postgres-errors.ts'
 import { createParser } from './postgres-parser.ts'
 import { createPool, type Kind, type Pool } from './pool.ts'
@@ -17,7 +17,7 @@ import type { SqlLimits, SqlSession } from './session.ts'
 
 export interface PostgresDeps {
   /** Resolves and checks every host before a connect. */
-  address: Address
+  connect: Connect
   now: () => number
   /** A session died while nobody used it. */
   onPoolError?: (owner: string) => void
@@ -84,7 +84,7 @@ export function createPostgres(deps: PostgresDeps): PostgresDriver {
         idleMs: deps.idleMs ?? IDLE_MS,
         onEmpty: () => entries.get(key)?.pool === pool && entries.delete(key),
         async open(kind, signal) {
-          const backend = await connectBackend(parsed, deps.address, { readOnly: kind === 'read', ca, signal })
+          const backend = await connectBackend(parsed, deps.connect, { readOnly: kind === 'read', ca, signal })
           backend.client.on('error', () => deps.onPoolError?.(owner))
           return backend
         },

@@ -3,8 +3,7 @@
  * The client never connects again by itself, and follows no server's word to another one.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { once } from 'node:events'
-import { connect as connectSocket, isIP, type Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { createClient, ErrorReply } from 'redis'
 import { Fault } from '../../base/errors.ts'
 import type { DriverDeps } from './driver.ts'
@@ -36,17 +35,23 @@ export interface RedisBackendOptions {
   signal: AbortSignal
 }
 
-export async function connectRedis(dsn: RedisDsn, address: DriverDeps['address'], options: RedisBackendOptions): Promise<RedisBackend> {
+export async function connectRedis(
+  dsn: RedisDsn,
+  { address, connect }: Pick<DriverDeps, 'address' | 'connect'>,
+  options: RedisBackendOptions,
+): Promise<RedisBackend> {
   if (!dsn.tls && !dsn.local && !options.allowPlain) {
     throw new Fault('TOOL_REFUSED', 'redis:// would send the password and all data in plain text over the network', {
       hint: 'Use rediss://. Where the network between is your own, set allow_plain in the config.',
     })
   }
   const { signal } = options
-  const { address: ip } = await address(dsn.host, dsn.port)
   signal.throwIfAborted()
-  // The client opens plain sockets itself; for TLS it takes one that is open already.
-  let raw: Socket | undefined = dsn.tls ? await openSocket(ip, dsn.port, signal) : undefined
+  // For TLS the client takes a socket that is open already; plain ones it opens itself, which no proxy lets it do.
+  let raw: Socket | undefined = dsn.tls ? await connect(dsn.host, dsn.port, { signal }) : undefined
+  raw?.setKeepAlive(true).setNoDelay(true)
+  const host = dsn.tls ? dsn.host : (await address(dsn.host, dsn.port)).address
+  signal.throwIfAborted()
   const servername = isIP(dsn.host) === 0 ? dsn.host : undefined
   const tls = { tls: true as const, socket: raw, minVersion: 'TLSv1.2' as const, rejectUnauthorized: true }
   const client = createClient({
@@ -59,7 +64,7 @@ export async function connectRedis(dsn: RedisDsn, address: DriverDeps['address']
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
     socket: {
-      host: ip,
+      host,
       port: dsn.port,
       connectTimeout: CONNECT_TIMEOUT_MS,
       reconnectStrategy: false,
@@ -129,17 +134,4 @@ export async function connectRedis(dsn: RedisDsn, address: DriverDeps['address']
 /** For what may be refused without harm. */
 export const onlyRefusals = (error: unknown) => {
   if (!(error instanceof ErrorReply)) throw error
-}
-
-async function openSocket(ip: string, port: number, signal: AbortSignal): Promise<Socket> {
-  const socket = connectSocket({ host: ip, port, noDelay: true, keepAlive: true })
-  const stop = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
-  try {
-    await once(socket, 'connect', { signal: stop })
-    // What becomes of it is told by the TLS session over it.
-    return socket.on('error', () => undefined)
-  } catch (error) {
-    socket.on('error', () => undefined).destroy()
-    throw signal.aborted ? signal.reason : error
-  }
 }

@@ -1,4 +1,5 @@
 /** Attempts to do more than a read may, or a command of data: by a user of the server who may do everything, so that only the fence holds. */
+import { toLoopback } from '../../../test/fakes/loopback.ts'
 import { readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { there } from '../../../test/fakes/part.ts'
@@ -181,7 +182,7 @@ describe.skipIf(!there(REDIS_SERVER, 'redis-server', 'what Redis commands are re
 
   beforeAll(async () => {
     server = await startTestRedis()
-    driver = createRedis({ address: async () => ({ address: '127.0.0.1', family: 4 }), now: Date.now })
+    driver = createRedis({ address: async () => ({ address: '127.0.0.1', family: 4 }), connect: toLoopback, now: Date.now })
     await server.admin('MSET', 'k', 'value', 'n', '1')
     await server.admin('RPUSH', 'list', '1', '2', '3')
     await server.admin('SADD', 'set', 'a', 'b')

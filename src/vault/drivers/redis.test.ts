@@ -1,3 +1,5 @@
+import { toLoopback } from '../../../test/fakes/loopback.ts'
+import type { DriverDeps } from './driver.ts'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -17,6 +19,10 @@ const address = async (host: string, port: number) => {
   asked.push(`${host}:${port}`)
   if (host === 'blocked.test') throw new Fault('EGRESS_BLOCKED', 'this host may not be reached')
   return { address: '127.0.0.1', family: 4 } as const
+}
+const joined: DriverDeps['connect'] = async (host, port, options) => {
+  await address(host, port)
+  return toLoopback(host, port, options)
 }
 beforeEach(() => {
   asked = []
@@ -58,7 +64,7 @@ describe.skipIf(!there(REDIS_SERVER, 'redis-server', 'the Redis driver'))('the d
   let server: TestRedis
   beforeAll(async () => {
     server = await startTestRedis()
-    driver = createRedis({ address, now: Date.now })
+    driver = createRedis({ address, connect: joined, now: Date.now })
   }, 30_000)
   afterAll(async () => {
     await driver?.close()
@@ -328,7 +334,7 @@ describe('a server that misleads', () => {
     await once(trap, 'listening')
     const { port } = trap.address() as { port: number }
     const server = await misleading(`-${word} 127.0.0.1:${port}\r\n`)
-    const own = createRedis({ address, now: Date.now })
+    const own = createRedis({ address, connect: joined, now: Date.now })
     try {
       const s = own.session({
         owner: 'm',
@@ -354,7 +360,7 @@ describe('a server that misleads', () => {
 
   it('that cuts the connection leaves open whether a write was done, and says no more than that', async () => {
     const server = await misleading('')
-    const own = createRedis({ address, now: Date.now })
+    const own = createRedis({ address, connect: joined, now: Date.now })
     try {
       const s = own.session({
         owner: 'm',

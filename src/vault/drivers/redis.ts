@@ -46,7 +46,7 @@ interface Entry {
 
 export type RedisDriver = Driver<RedisSession>
 
-export function createRedis(deps: Pick<DriverDeps, 'address' | 'now'>): RedisDriver {
+export function createRedis(deps: Pick<DriverDeps, 'address' | 'connect' | 'now'>): RedisDriver {
   const entries = new Map<string, Entry>()
 
   function entryOf({ owner, version }: Use, dsn: RedisDsn, options: Options): Entry {
@@ -61,7 +61,7 @@ export function createRedis(deps: Pick<DriverDeps, 'address' | 'now'>): RedisDri
         idle: Math.min(idle, max),
         idleMs: IDLE_MS,
         onEmpty: () => entries.get(key)?.pool === pool && entries.delete(key),
-        open: (_, signal) => connectRedis(dsn, deps.address, { ca, allowPlain, signal }),
+        open: (_, signal) => connectRedis(dsn, deps, { ca, allowPlain, signal }),
       })
       entry = { owner, version, pool, usedAt: 0, powers: undefined, told: new Map() }
       entries.set(key, entry)
