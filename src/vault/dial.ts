@@ -8,7 +8,7 @@ import type { Sessions, SqlSession } from './drivers/session.ts'
 import { createSqlite } from './drivers/sqlite.ts'
 import { type RemoteWire, wirings } from './drivers/wires.ts'
 import type { Wire } from './recipe.ts'
-import { createScrubber } from './scrub.ts'
+import type { Redactor } from './redact.ts'
 import type { Owned, Sealed } from './sealed.ts'
 import { conceal, reveal, type Secret } from './secret.ts'
 import { scrubFault } from './send.ts'
@@ -24,6 +24,7 @@ const isRemote = (wire: Wire): wire is RemoteWire => Object.hasOwn(wirings, wire
 export function createDial(deps: {
   sealed: Pick<Sealed, 'read'>
   egress: Pick<Egress, 'address' | 'fetch' | 'srv'>
+  redactor: Pick<Redactor, 'learn' | 'inUse'>
   now: () => number
   localRoot: string
 }) {
@@ -64,8 +65,8 @@ export function createDial(deps: {
     session<W extends RemoteWire>(ref: Owned, wire: W, entered: Entered, config: Config, signal: AbortSignal): Sessions[W] {
       const call = async (name: string, args: unknown[]): Promise<unknown> => {
         const secret = await deps.sealed.read(ref)
-        const inside = Object.values((wirings[wire] as Wiring<object>).parts(secret)).flat()
-        const scrub = createScrubber([...Object.values(secret), ...inside])
+        deps.redactor.learn(ref, Object.values((wirings[wire] as Wiring<object>).parts(secret)).flat())
+        const scrub = deps.redactor.inUse(ref.workspace, ref)
         try {
           const driver = await driverOf(wire)
           const session = driver.session({ owner: ref.owner, version: ref.version, credential: { secret, entered }, config, signal })

@@ -13,6 +13,7 @@ import { createJournal, type Entry } from './journal.ts'
 import { createOAuth } from './oauth.ts'
 import { createLink } from './oauth-link.ts'
 import type { Wire } from './recipe.ts'
+import { createRedactor, type Redactor } from './redact.ts'
 import { createRoom } from './room.ts'
 import { openRootKey, type RootKeySource } from './root.ts'
 import { rewrap } from './rewrap.ts'
@@ -56,15 +57,18 @@ export function createVault(deps: {
   journalDir: string
   /** Client secrets of OAuth apps that the configuration brings, by the app's name. */
   configured?: ReadonlyMap<string, Secret>
+  /** Made before the vault, where the log is to be searched too. */
+  redactor?: Redactor
   wait?: (ms: number) => Promise<void>
   fault?: ((point: string) => void | Promise<void>) | undefined
 }) {
   const { db, now, egress } = deps
   const fault = deps.fault ? { fault: deps.fault } : {}
   const room = createRoom({ db, openRoot: (create) => openRootKey({ source: deps.rootSource, create }), ...fault })
-  const sealed = createSealed({ db, room, now })
-  const dial = createDial({ sealed, egress, now, localRoot: deps.localRoot })
-  const send = createSend({ sealed, egress, ...fault })
+  const redactor = deps.redactor ?? createRedactor({ now })
+  const sealed = createSealed({ db, room, now, redactor })
+  const dial = createDial({ sealed, egress, redactor, now, localRoot: deps.localRoot })
+  const send = createSend({ sealed, egress, redactor, ...fault })
   const link = createLink({ room, now })
   const wait = deps.wait ?? ((ms: number) => new Promise<void>((done) => setTimeout(done, ms)))
   const oauth = createOAuth({ link, sealed, egress, now, configured: deps.configured ?? new Map(), wait, ...fault })

@@ -5,7 +5,8 @@
 import { Fault, fail } from '../base/errors.ts'
 import type { Egress } from '../base/egress.ts'
 import type { Put } from './recipe.ts'
-import { createScrubber, type Scrubber } from './scrub.ts'
+import type { Redactor } from './redact.ts'
+import type { Scrubber } from './scrub.ts'
 import type { Owned, Sealed } from './sealed.ts'
 
 export interface Recipe {
@@ -26,6 +27,7 @@ const MAX_REDIRECTS = 3
 export function createSend(deps: {
   sealed: Pick<Sealed, 'read'>
   egress: Pick<Egress, 'fetch'>
+  redactor: Pick<Redactor, 'inUse'>
   fault?: ((point: string) => void | Promise<void>) | undefined
 }) {
   /** `told` gets the scrubber of the credential that goes out, for what a connector makes of the answer: it may decode what hid it. */
@@ -33,7 +35,7 @@ export function createSend(deps: {
     let url = URL.parse(request.url) ?? fail('INVALID_INPUT', 'that is not a URL')
     refuseHost(url, recipe.hosts)
     const values = await deps.sealed.read(ref)
-    const scrub = createScrubber(Object.values(values))
+    const scrub = deps.redactor.inUse(ref.workspace, ref)
     told?.(scrub.json)
     const method = (request.init?.method ?? 'GET').toUpperCase()
     for (let hops = 0; ; hops++) {
