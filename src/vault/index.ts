@@ -4,7 +4,7 @@
  */
 import type { Db, Tx } from '../base/db.ts'
 import type { Egress } from '../base/egress.ts'
-import { secretsInKeyFile } from './assertion.ts'
+import { keysIn, secretsInKeyFile } from './assertion.ts'
 import { createDial } from './dial.ts'
 import { type Discovered, discover } from './discover.ts'
 import { fingerprint, type Matcher } from './fingerprint.ts'
@@ -13,15 +13,16 @@ import { createJournal, type Entry } from './journal.ts'
 import { createOAuth } from './oauth.ts'
 import { createLink } from './oauth-link.ts'
 import type { Wire } from './recipe.ts'
-import { createRedactor, type Redactor } from './redact.ts'
+import { createRedactor, OPERATOR, type Redactor } from './redact.ts'
 import { createRoom } from './room.ts'
 import { openRootKey, type RootKeySource } from './root.ts'
 import { rewrap } from './rewrap.ts'
 import { dropField } from './rows.ts'
 import { createSealed, type FieldFacts, type Owned } from './sealed.ts'
-import { conceal, type Secret } from './secret.ts'
+import type { Scrubber } from './scrub.ts'
+import { conceal, reveal, type Secret } from './secret.ts'
 import { createSend } from './send.ts'
-import { signWebhook } from './sign.ts'
+import { type Signed, signWebhook } from './sign.ts'
 import { createVerify } from './verify.ts'
 
 export type { Inspected } from './codes.ts'
@@ -34,6 +35,7 @@ export { eachCall } from './dial.ts'
 export type { Sessions, SqlColumn, SqlLimits, SqlResult, SqlSession } from './drivers/session.ts'
 export type { RemoteWire } from './drivers/wires.ts'
 export { basic, bearer, type Field, header, type Put, query, type Wire } from './recipe.ts'
+export { createRedactor, type Redactor } from './redact.ts'
 export type { RewrapProgress } from './rewrap.ts'
 export { newRootKeyText, type RootKeySource } from './root.ts'
 export type { VaultState, VaultStatus } from './room.ts'
@@ -66,7 +68,12 @@ export function createVault(deps: {
   const fault = deps.fault ? { fault: deps.fault } : {}
   const room = createRoom({ db, openRoot: (create) => openRootKey({ source: deps.rootSource, create }), ...fault })
   const redactor = deps.redactor ?? createRedactor({ now })
-  const sealed = createSealed({ db, room, now, redactor })
+  const sealed = createSealed({
+    db,
+    room,
+    now,
+    redactor: { ...redactor, learn: (at, opened) => redactor.learn(at, [...opened, ...opened.flatMap(keysIn)]) },
+  })
   const dial = createDial({ sealed, egress, redactor, now, localRoot: deps.localRoot })
   const send = createSend({ sealed, egress, redactor, ...fault })
   const link = createLink({ room, now })
@@ -74,6 +81,10 @@ export function createVault(deps: {
   const oauth = createOAuth({ link, sealed, egress, now, configured: deps.configured ?? new Map(), wait, ...fault })
   const journal = createJournal({ room, dir: deps.journalDir })
   const matchers = new Map<string, { matcher: Promise<Matcher>; until: number }>()
+
+  // The deployment's own.
+  for (const [name, secret] of deps.configured ?? [])
+    redactor.learn({ workspace: OPERATOR, owner: `configured ${name}`, version: 1 }, [reveal(secret)])
 
   const concealed = (texts: Record<string, string>) =>
     Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, conceal(text)]))
@@ -151,7 +162,12 @@ export function createVault(deps: {
       inFiles: (): Entry[] => journal.read(),
       dropFile: journal.drop,
     },
-    signWebhook,
+    signWebhook(secret: Secret, message: Parameters<typeof signWebhook>[1]): Signed {
+      redactor.learn({ workspace: OPERATOR, owner: 'events', version: 1 }, [reveal(secret)])
+      return signWebhook(secret, message)
+    },
+    /** For what leaves to people of a workspace, or to systems of theirs. */
+    outgoing: (workspace: string): Pick<Scrubber, 'text' | 'json'> => redactor.of(workspace),
     session: dial.session,
     localSession: dial.localSession,
     drain: dial.drain,

@@ -3,7 +3,7 @@
  * is under way can give it back any more. What leaves the process is searched for them: for a workspace's own, so that nobody's honest text
  * is changed by the secrets of others; and for all, where it leaves to the operator.
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { Fault } from '../base/errors.ts'
 import { createFinder, type Mark } from './finder.ts'
 import { formsOf } from './needles.ts'
@@ -18,6 +18,8 @@ export const SHORTEST_ELSEWHERE = 12
 const IN_FLIGHT_MS = 3_600_000
 /** Values, at some kilobytes of marks each. Past it those that nobody has opened for as long as a call may last make room. */
 const MAX_VALUES = 10_000
+/** In the place of a line that could not be searched. */
+const UNSEARCHED = '{"level":"error","msg":"a line is left out: it could not be searched for credentials"}\n'
 /** What belongs to the operator and not to a workspace. */
 export const OPERATOR = '*'
 
@@ -46,7 +48,7 @@ export function createRedactor({ now }: { now: () => number }) {
   const finder = createFinder<Whose>()
   /** In the order of the last openings. */
   const known = new Map<string, Known>()
-  const key = randomBytes(32)
+  const key = randomBytes(32).toString('hex')
   const keyOf = (at: Version) => `${at.workspace} ${at.owner} ${at.version}`
   let values = 0
 
@@ -61,6 +63,12 @@ export function createRedactor({ now }: { now: () => number }) {
       if (one.destroyed || values > MAX_VALUES) drop(version, one)
     }
   }
+  const whereFits = (mayBe: (whose: Whose) => boolean): Scrubber =>
+    scrubberOf(
+      (text) => finder.find(text, mayBe),
+      () => finder.size === 0,
+    )
+  const all = whereFits((it) => it.anywhere)
   /** Puts it behind all that were opened earlier. */
   function enter(version: string, one: Known): void {
     known.delete(version)
@@ -71,7 +79,7 @@ export function createRedactor({ now }: { now: () => number }) {
     /** Values that have been opened, and what is a secret by itself inside of them. Faults: DEPENDENCY_UNAVAILABLE; then none may be used. */
     learn(at: Version, opened: readonly string[]): void {
       const version = keyOf(at)
-      const digest = createHmac('sha256', key).update(JSON.stringify(opened)).digest('base64')
+      const digest = hash('sha256', `${key}${JSON.stringify(opened)}`, 'base64url')
       const before: Known = known.get(version) ?? { at, digests: [], marks: [], values: 0, since: now(), destroyed: false }
       const fresh = { ...before, since: now(), destroyed: false }
       if (before.digests.includes(digest)) {
@@ -106,12 +114,20 @@ export function createRedactor({ now }: { now: () => number }) {
     /** For what comes back to whoever uses this version, and goes on within its workspace. */
     inUse(workspace: string, at: Version): Scrubber {
       const own = keyOf(at)
-      return scrubberOf((text) => finder.find(text, (it) => it.version === own || (it.anywhere && isOf(it, workspace))))
+      return whereFits((it) => it.version === own || (it.anywhere && isOf(it, workspace)))
     },
     /** For what leaves to people of a workspace. */
-    of: (workspace: string): Scrubber => scrubberOf((text) => finder.find(text, (it) => it.anywhere && isOf(it, workspace))),
+    of: (workspace: string): Scrubber => whereFits((it) => it.anywhere && isOf(it, workspace)),
     /** For what leaves to the operator, or to nobody in particular. */
-    all: scrubberOf((text) => finder.find(text, (it) => it.anywhere)),
+    all,
+    /** A line of the log. What its texts hold is taken out; how it is put together is ours, and stays. Never throws. */
+    line(line: string): string {
+      try {
+        return all.text(line) === line ? line : `${JSON.stringify(all.json(JSON.parse(line)))}\n`
+      } catch {
+        return UNSEARCHED
+      }
+    },
     get values() {
       return values
     },

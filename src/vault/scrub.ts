@@ -37,7 +37,8 @@ export function createScrubber(values: readonly string[]): Scrubber {
   return scrubberOf((text) => finder.find(text, () => true))
 }
 
-export function scrubberOf(search: (text: Buffer) => Found): Scrubber {
+/** `idle` says that there is nothing to look for, where getting at the texts costs something. */
+export function scrubberOf(search: (text: Buffer) => Found, idle: () => boolean = () => false): Scrubber {
   const find = (text: Buffer): Found =>
     text.length > MAX_SEARCHED_BYTES ? fail('REFUSED', 'an answer is too large to be searched for credentials') : search(text)
 
@@ -53,16 +54,16 @@ export function scrubberOf(search: (text: Buffer) => Found): Scrubber {
     return spans.length === 0 ? out : without(out, spans.map(plain.origin))
   }
   function text(input: string): string {
-    if (input.length < SHORTEST / 2) return input
+    if (input.length < SHORTEST / 2 || idle()) return input
     const before = Buffer.from(input)
     const after = bytes(before)
     return after === before ? input : after.toString()
   }
   function json<T>(input: T): T {
     // All at once, because most hold nothing; what seems to lie across two of them is looked at again, one by one.
-    const texts: string[] = []
-    const alone = gather(input, texts)
-    return alone && find(Buffer.from(texts.join('\n'))).spans.length === 0 ? input : (cleaned(input) as T)
+    if (idle()) return input
+    const texts = textsIn(input)
+    return texts !== null && find(Buffer.from(texts)).spans.length === 0 ? input : (cleaned(input) as T)
   }
   function cleaned(input: unknown): unknown {
     if (typeof input === 'string') return text(input)
@@ -141,20 +142,26 @@ function joined(spans: readonly Span[]): Span[] {
   return out
 }
 
-/** Every text in a value. False where there are bytes too, which cannot be put beside texts. */
-function gather(input: unknown, into: string[]): boolean {
-  if (typeof input === 'string') into.push(input)
-  else if (typeof input === 'number') {
-    if (Math.abs(input) >= SHORTEST_NUMBER) into.push(String(input))
-  } else if (Array.isArray(input)) return input.reduce<boolean>((alone, it) => gather(it, into) && alone, true)
-  else if (input instanceof Uint8Array) return false
-  else if (input !== null && typeof input === 'object' && !(input instanceof Date)) {
-    let alone = true
-    for (const [key, value] of Object.entries(input)) {
-      into.push(key)
-      if (!gather(value, into)) alone = false
-    }
-    return alone
+/** Every text in a value, one a line; each key once. Null where there are bytes too, which cannot stand beside texts. */
+function textsIn(input: unknown): string | null {
+  const keys = new Set<string>()
+  let all = ''
+  function walk(it: unknown): boolean {
+    if (typeof it === 'string') all += `${it}\n`
+    else if (typeof it === 'number') {
+      if (Math.abs(it) >= SHORTEST_NUMBER) all += `${it}\n`
+    } else if (Array.isArray(it)) {
+      for (const one of it) if (!walk(one)) return false
+    } else if (it instanceof Uint8Array) return false
+    else if (it !== null && typeof it === 'object')
+      for (const key in it) {
+        if (!keys.has(key)) {
+          keys.add(key)
+          all += `${key}\n`
+        }
+        if (!walk((it as Record<string, unknown>)[key])) return false
+      }
+    return true
   }
-  return true
+  return walk(input) ? all : null
 }

@@ -2,7 +2,7 @@
  * One request with a credential in it. The order is the point: is this host allowed, and only then open, place, send, scrub.
  * A mistake further up never decrypts, because the host is refused before the ciphertext is read.
  */
-import { Fault, fail } from '../base/errors.ts'
+import { Fault, fail, reworded } from '../base/errors.ts'
 import type { Egress } from '../base/egress.ts'
 import type { Put } from './recipe.ts'
 import type { Redactor } from './redact.ts'
@@ -123,14 +123,5 @@ async function scrubbed(response: Response, scrub: Scrubber): Promise<Response> 
   })
 }
 
-function scrubFault(error: unknown, scrub: Scrubber): unknown {
-  if (!(error instanceof Fault)) return error
-  const { code, hint, details, retryAfter, maybeDone } = error
-  return new Fault(code, scrub.text(error.message), {
-    ...(hint ? { hint: scrub.text(hint) } : {}),
-    ...(details ? { details: scrub.json(details) } : {}),
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-    maybeDone,
-  })
-}
-export { scrubFault }
+export const scrubFault = (error: unknown, scrub: Scrubber): unknown =>
+  error instanceof Fault ? reworded(error, (it) => scrub.json(it)) : error
