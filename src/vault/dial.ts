@@ -65,7 +65,8 @@ export function createDial(deps: {
     session<W extends RemoteWire>(ref: Owned, wire: W, entered: Entered, config: Config, signal: AbortSignal): Sessions[W] {
       const call = async (name: string, args: unknown[]): Promise<unknown> => {
         const secret = await deps.sealed.read(ref)
-        deps.redactor.learn(ref, Object.values((wirings[wire] as Wiring<object>).parts(secret)).flat())
+        const inside = Object.values((wirings[wire] as Wiring<object>).parts(secret)).flat()
+        deps.redactor.learn(ref, [...Object.values(secret), ...inside])
         const scrub = deps.redactor.inUse(ref.workspace, ref)
         try {
           const driver = await driverOf(wire)

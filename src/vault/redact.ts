@@ -44,7 +44,7 @@ interface Known {
   destroyed: boolean
 }
 
-export function createRedactor({ now }: { now: () => number }) {
+export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => number; maxValues?: number }) {
   const finder = createFinder<Whose>()
   /** In the order of the last openings. */
   const known = new Map<string, Known>()
@@ -57,10 +57,11 @@ export function createRedactor({ now }: { now: () => number }) {
     known.delete(version)
     values -= count
   }
-  function tidy(): void {
+  /** Makes room for so many values more. */
+  function tidy(more = 0): void {
     for (const [version, one] of known) {
       if (one.since + IN_FLIGHT_MS > now()) return
-      if (one.destroyed || values > MAX_VALUES) drop(version, one)
+      if (one.destroyed || values + more > maxValues) drop(version, one)
     }
   }
   const whereFits = (mayBe: (whose: Whose) => boolean): Scrubber =>
@@ -86,8 +87,8 @@ export function createRedactor({ now }: { now: () => number }) {
         enter(version, fresh)
         return
       }
-      if (values + opened.length > MAX_VALUES) tidy()
-      if (values + opened.length > MAX_VALUES)
+      if (values + opened.length > maxValues) tidy(opened.length)
+      if (values + opened.length > maxValues)
         throw new Fault('DEPENDENCY_UNAVAILABLE', 'more credentials are in use at once than this process keeps apart', {
           hint: 'Try again later.',
         })
@@ -109,7 +110,7 @@ export function createRedactor({ now }: { now: () => number }) {
         if (one.at.owner === owner && (version === undefined || one.at.version === version))
           enter(name, { ...one, since: now(), destroyed: true })
     },
-    tidy,
+    tidy: () => tidy(),
 
     /** For what comes back to whoever uses this version, and goes on within its workspace. */
     inUse(workspace: string, at: Version): Scrubber {

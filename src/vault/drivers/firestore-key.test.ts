@@ -8,6 +8,7 @@ import { keyFile, PROJECT } from '../../../test/fakes/firestore-google.ts'
 import { startFirestore, type TestFirestore } from '../../../test/fakes/firestore-server.ts'
 import type { Fault } from '../../base/errors.ts'
 import { createDial } from '../dial.ts'
+import { createRedactor } from '../redact.ts'
 import { createFirestore } from './firestore.ts'
 import { whereTo } from './firestore-key.ts'
 import { wirings } from './wires.ts'
@@ -157,6 +158,7 @@ describe('through the dial', () => {
         fetch: (url, init) => fetch(url, init as RequestInit),
         srv: () => Promise.reject(new Error('nobody asks where it is')),
       },
+      redactor: createRedactor({ now: Date.now }),
       now: Date.now,
       localRoot: '/nowhere',
     })
