@@ -184,5 +184,6 @@ function wordsOf(needle: Buffer): number[] {
 }
 
 const tooMuch = (): never => {
-  throw new Fault('REFUSED', 'a text that is made so that it cannot be searched for credentials is not given on')
+  // Whoever has answered may have done what was asked.
+  throw new Fault('REFUSED', 'a text that is made so that it cannot be searched for credentials is not given on', { maybeDone: true })
 }

@@ -22,9 +22,9 @@ export interface Scrubber {
   /** Every string and key of a JSON value; the same object when nothing was found. */
   json<T>(input: T): T
   /** For what comes in pieces. It holds back what may be the beginning of a value: less than the longest of their forms. */
-  stream(): Pieces
+  stream(): ScrubbedStream
 }
-export interface Pieces {
+export interface ScrubbedStream {
   push(piece: Buffer): Buffer
   /** What was held back. */
   flush(): Buffer
@@ -40,7 +40,9 @@ export function createScrubber(values: readonly string[]): Scrubber {
 /** `idle` says that there is nothing to look for, where getting at the texts costs something. */
 export function scrubberOf(search: (text: Buffer) => Found, idle: () => boolean = () => false): Scrubber {
   const find = (text: Buffer): Found =>
-    text.length > MAX_SEARCHED_BYTES ? fail('REFUSED', 'an answer is too large to be searched for credentials') : search(text)
+    text.length > MAX_SEARCHED_BYTES
+      ? fail('REFUSED', 'an answer is too large to be searched for credentials', { maybeDone: true })
+      : search(text)
 
   function bytes(input: Buffer): Buffer {
     const { spans } = find(input)
@@ -84,7 +86,7 @@ export function scrubberOf(search: (text: Buffer) => Found, idle: () => boolean 
     return changed ? Object.fromEntries(out) : input
   }
 
-  function stream(): Pieces {
+  function stream(): ScrubbedStream {
     let held = Buffer.alloc(0) as Buffer
     /** So much at the head of `held` belongs to a value whose mark has been given out. */
     let said = 0

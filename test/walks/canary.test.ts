@@ -265,6 +265,23 @@ describe('flows with canaries in them', () => {
     await until(() => Promise.resolve(receiver.seen.length > 0), 'an event to be sent')
   })
 
+  it('[redact.last-look] what one connection’s upstream says of another’s credential is not given on either', async () => {
+    const { instance } = await connected(rt, {
+      name: 'crossing',
+      provider: 'http',
+      credentials: { api_key: `cr-${random()}` },
+      config: { base_url: receiver.url },
+    })
+    for (const manner of ['json', 'escaped', 'hex', 'gzip', '500', 'headers'])
+      for (const value of [secret.github, secret.bearer]) {
+        const args = { method: 'GET', path: `/echo/${manner}`, headers: { 'x-other': value } }
+        const { body } = await call(rt, instance, 'http_request', args)
+        expect(hits({ it: value }, [['the answer', Buffer.from(JSON.stringify(body))]])).toEqual([])
+        expect(JSON.stringify(body)).toContain('[redacted]')
+      }
+    expect(receiver.seen.some(({ head }) => head.includes(`x-other: ${secret.github}`))).toBe(true)
+  })
+
   it('[redact.position] values too short to be searched for are in nothing that we write of our own', async () => {
     const short = { basic: 'k~7Q', header: 'h~3X', dsn: 'p~5Z' }
     const config = { base_url: `${mirror.url}/base` }
@@ -323,7 +340,9 @@ async function everything(): Promise<Place[]> {
     ...processPlaces(rt.pid),
     ['standard output', Buffer.from(rt.said.stdout)],
     ['standard error', Buffer.from(rt.said.stderr)],
-    ...receiver.seen.map(({ head, body }): Place => ['event that was sent', Buffer.from(`${head}\n${body}`)]),
+    ...receiver.seen
+      .filter(({ url }) => url === '/events')
+      .map(({ head, body }): Place => ['event that was sent', Buffer.from(`${head}\n${body}`)]),
     ...rt.answers.map((a): Place => [`answer to ${a.method} ${a.path.split('?')[0]}`, Buffer.from([...a.headers].join('\n') + a.text)]),
   ]
 }
