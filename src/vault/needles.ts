@@ -15,6 +15,8 @@ export function formsOf(value: string): [name: string, needle: Buffer][] {
   const url = urlForms(value)
   const found: [string, string | Buffer][] = [
     ['raw', raw],
+    // As headers carry it, a byte for a character.
+    ...(/[^\0-\xff]/.test(value) ? [] : [['latin-1', Buffer.from(value, 'latin1')] as [string, Buffer]]),
     ['hex', hex],
     ['hex', hex.toUpperCase()],
     ...base64Forms(raw).map((it): [string, string] => ['base64', it]),

@@ -16,8 +16,9 @@ import { type Scrubber, scrubberOf } from './scrub.ts'
 export const SHORTEST_ELSEWHERE = 12
 /** No call lasts longer than the longest step. */
 const IN_FLIGHT_MS = 3_600_000
-/** Values, at some kilobytes of marks each. Past it those that nobody has opened for as long as a call may last make room. */
-const MAX_VALUES = 10_000
+/** Values, at some eight kilobytes of marks each. Past it those make room that no request is under way with: one takes a minute at most. */
+const MAX_VALUES = 20_000
+const IN_USE_MS = 120_000
 /** In the place of a line that could not be searched. */
 const UNSEARCHED = '{"level":"error","msg":"a line is left out: it could not be searched for credentials"}\n'
 /** What belongs to the operator and not to a workspace. */
@@ -60,8 +61,9 @@ export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => num
   /** Makes room for so many values more. */
   function tidy(more = 0): void {
     for (const [version, one] of known) {
-      if (one.since + IN_FLIGHT_MS > now()) return
-      if (one.destroyed || values + more > maxValues) drop(version, one)
+      const full = values + more > maxValues
+      if (one.since + (full ? IN_USE_MS : IN_FLIGHT_MS) > now()) return
+      if (full || one.destroyed) drop(version, one)
     }
   }
   const whereFits = (mayBe: (whose: Whose) => boolean): Scrubber =>
