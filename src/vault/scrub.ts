@@ -13,6 +13,9 @@ export const MAX_SEARCHED_BYTES = 64 * 1024 * 1024
 /** Numbers below it have fewer digits than any value that is searched for. */
 const SHORTEST_NUMBER = 10 ** (SHORTEST - 1)
 
+/** Where texts are written to be searched: most hold nothing, and memory for each of them would cost more than the search. */
+const desk = Buffer.alloc(1024 * 1024)
+
 /** All of them fault REFUSED where a text is too large, or made to be slow: nothing leaves that was not searched. */
 export interface Scrubber {
   bytes(input: Buffer): Buffer
@@ -57,15 +60,14 @@ export function scrubberOf(search: (text: Buffer) => Found, idle: () => boolean 
   }
   function text(input: string): string {
     if (input.length < SHORTEST / 2 || idle()) return input
-    const before = Buffer.from(input)
-    const after = bytes(before)
-    return after === before ? input : after.toString()
+    const { spans } = find(bytesOf(input))
+    return spans.length === 0 ? input : without(Buffer.from(input), spans).toString()
   }
   function json<T>(input: T): T {
     // All at once, because most hold nothing; what seems to lie across two of them is looked at again, one by one.
     if (idle()) return input
     const texts = textsIn(input)
-    return texts !== null && find(Buffer.from(texts)).spans.length === 0 ? input : (cleaned(input) as T)
+    return texts !== null && find(bytesOf(texts)).spans.length === 0 ? input : (cleaned(input) as T)
   }
   function cleaned(input: unknown): unknown {
     if (typeof input === 'string') return text(input)
@@ -143,6 +145,9 @@ function joined(spans: readonly Span[]): Span[] {
   }
   return out
 }
+
+/** Good until the next one. */
+const bytesOf = (text: string): Buffer => (text.length * 3 > desk.length ? Buffer.from(text) : desk.subarray(0, desk.write(text)))
 
 /** Every text in a value, one a line; each key once. Null where there are bytes too, which cannot stand beside texts. */
 function textsIn(input: unknown): string | null {
