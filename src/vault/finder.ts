@@ -2,11 +2,11 @@
  * Finds any of many thousand byte strings (needles) in a text, in one pass and without keeping one of them: what was opened is not to lie in
  * memory for longer than the vault's minute. Of a needle there is
  *
- *   hashes of its four first words │ of its head and tail (6 bytes each) and length │ SHA-256 behind a key
+ *   hashes of its first words │ of its head and tail (6 bytes each) and length │ SHA-256 behind a key
  *
- * A text is read as words of four bytes, as they lie in memory. Wherever a needle stands, the first such word inside of it begins at one of its
- * first four bytes; those four words of each needle set bits in a filter. Honest text passes there, at gigabytes a second, whether there is one
- * secret or a thousand. Where a bit is set, head and tail are looked up, and only where both fit at the right distance is the SHA-256
+ * A text is read as words of four bytes, as they lie in memory: each of them, or every other one where no needle is shorter than eleven bytes.
+ * Wherever a needle stands, the first word inside of it that is read begins at one of its first four (or eight) bytes; those words of each needle
+ * set bits in a filter. Honest text passes there, at gigabytes a second, whether there is one secret or a thousand. Where a bit is set, head and tail are looked up, and only where both fit at the right distance is the SHA-256
  * computed, which decides. All hashes are keyed by chance, anew in each process.
  */
 import { hash as digest, randomBytes } from 'node:crypto'
@@ -37,7 +37,9 @@ const FEWEST_BITS = 2 ** 16
 const MAX_LOOKS = 5_000_000
 const MAX_MACS = 200_000
 
-export function createFinder<W>() {
+/** `shortest`: no needle of fewer bytes will be added. */
+export function createFinder<W>(shortest = SHORTEST) {
+  const stride = shortest >= 11 ? 8 : 4
   const key = randomBytes(32)
   const salt = key.readInt32LE(0)
   // Odd, so that no bit of a word is lost.
@@ -78,7 +80,7 @@ export function createFinder<W>() {
     add(needle: Buffer, whose: W): Mark<W> {
       const head = six(needle, 0)
       const ends = endsOf(head, needle.length, six(needle, needle.length - SHORTEST))
-      const mark = { whose, mac: mac(needle), words: wordsOf(needle).map(hash), ends }
+      const mark = { whose, mac: mac(needle), words: wordsOf(needle, stride).map(hash), ends }
       enterLength(head, needle.length)
       enter(mark)
       if (words * BITS_A_WORD > filter.length * 32) widen()
@@ -147,21 +149,27 @@ export function createFinder<W>() {
     const first = (4 - (text.byteOffset % 4)) % 4
     const aligned = new Int32Array(text.buffer, text.byteOffset + first, Math.max(0, (end - first) >> 2))
     const count = aligned.length
-    for (let i = nextIn(filter, aligned, 0, salt, odd, shift); i < count; i = nextIn(filter, aligned, i + 1, salt, odd, shift)) {
+    const step = stride / 4
+    for (
+      let i = nextIn(filter, aligned, 0, step, salt, odd, shift);
+      i < count;
+      i = nextIn(filter, aligned, i + step, step, salt, odd, shift)
+    ) {
       const at = first + i * 4
-      for (let start = at - 3; start <= at; start++) look(start)
+      for (let start = at - stride + 1; start <= at; start++) look(start)
     }
-    // What begins behind the last whole word.
-    for (let start = Math.max(0, first + count * 4 - 3); start + SHORTEST <= end; start++) look(start)
+    // What begins behind the last word that was read.
+    const last = count === 0 ? -1 : first + (count - 1 - ((count - 1) % step)) * 4
+    for (let start = last + 1; start + SHORTEST <= end; start++) look(start)
     return { spans, pending }
   }
 }
 export type Finder<W> = ReturnType<typeof createFinder<W>>
 
 /** The next word whose bit is set. By itself, with all that it needs in its hands: this is where the time goes. */
-function nextIn(filter: Uint32Array, words: Int32Array, from: number, salt: number, odd: number, shift: number): number {
+function nextIn(filter: Uint32Array, words: Int32Array, from: number, step: number, salt: number, odd: number, shift: number): number {
   let i = from
-  for (; i < words.length; i++) {
+  for (; i < words.length; i += step) {
     const bit = Math.imul(words[i]! ^ salt, odd) >>> shift
     if ((filter[bit >>> 5]! & (1 << bit)) !== 0) break
   }
@@ -169,11 +177,11 @@ function nextIn(filter: Uint32Array, words: Int32Array, from: number, salt: numb
 }
 
 /** The words that a needle's head may be met by. One of six bytes fills its fourth word but for the last byte, which may be any. */
-function wordsOf(needle: Buffer): number[] {
+function wordsOf(needle: Buffer, stride: number): number[] {
   const found: number[] = []
   const bytes = new Uint8Array(4)
   const word = new Int32Array(bytes.buffer)
-  for (let at = 0; at < 4; at++) {
+  for (let at = 0; at < stride; at++) {
     bytes.set(needle.subarray(at, at + 4))
     for (let last = 0; last < (at + 4 > needle.length ? 256 : 1); last++) {
       if (at + 4 > needle.length) bytes[3] = last

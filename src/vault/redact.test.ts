@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formsOf } from './needles.ts'
 import { createRedactor, OPERATOR } from './redact.ts'
-import { createScrubber, MAX_SEARCHED_BYTES, REDACTED } from './scrub.ts'
+import { createScrubber, MAX_SEARCHED_BYTES, REDACTED, type Scrubber } from './scrub.ts'
 
 const seed = Number(process.hrtime.bigint() % 1_000_000_007n)
 console.log(`redaction properties: seed ${seed}`)
@@ -22,7 +22,11 @@ const VALUES = [
   `-----BEGIN PRIVATE KEY-----\n${randomBytes(90).toString('base64')}\n-----END PRIVATE KEY-----\n`,
 ]
 const FORMS = VALUES.flatMap((value) => formsOf(value).map(([name, needle]) => ({ name, needle })))
-const clean = createScrubber(VALUES)
+const amongOthers = createRedactor({ now: () => 0 })
+amongOthers.learn(at('ws', 'conn_1'), VALUES)
+for (let i = 0; i < 100; i++) amongOthers.learn(at('ws', `conn_${i + 2}`), [`sk_live_${randomBytes(24).toString('base64url')}`])
+/** By themselves, and as one of many that a process has opened. */
+const WAYS = { alone: createScrubber(VALUES), 'among others': amongOthers.inUse('ws', at('ws', 'conn_1')) }
 const MARK = Buffer.from(REDACTED)
 /** By looking for one after another, at every place. */
 const holds = (text: Buffer) => FORMS.some(({ needle }) => text.includes(needle))
@@ -33,14 +37,14 @@ const hides = (text: Buffer) =>
       text.toString().replaceAll(/\\(?:u[0-9a-f]{4}|["\\/bfnrt])/gi, (it) => (it[1] === it[1]?.toLowerCase() ? JSON.parse(`"${it}"`) : it)),
     ),
   )
-const inPieces = (text: Buffer, cuts: readonly number[]): Buffer => {
+const inPieces = (clean: Scrubber, text: Buffer, cuts: readonly number[]): Buffer => {
   const { push, flush } = clean.stream()
   const edges = [0, ...[...cuts].map((cut) => cut % (text.length + 1)).sort((a, b) => a - b), text.length]
   const out = edges.slice(1).map((to, i) => push(text.subarray(edges[i], to)))
   return Buffer.concat([...out, flush()])
 }
 
-describe('a value', () => {
+describe.each(Object.entries(WAYS))('a value %s', (_way, clean) => {
   it('has each of the forms that are promised', () => {
     expect([...new Set(formsOf(VALUES[2] as string).map(([name]) => name))]).toEqual([
       'raw',
@@ -84,7 +88,7 @@ describe('a value', () => {
         // Long ones are cut near their ends, and here and there.
         const step = Math.max(1, needle.length >> 6)
         for (let cut = 0; cut <= text.length; cut += cut < 20 || cut > text.length - 30 ? 1 : step)
-          expect(inPieces(text, [cut]).equals(whole), `${name} cut at ${cut}`).toBe(true)
+          expect(inPieces(clean, text, [cut]).equals(whole), `${name} cut at ${cut}`).toBe(true)
       }
     },
   )
@@ -104,7 +108,7 @@ describe('a value', () => {
           expect(out.equals(text)).toBe(!holds(text))
           // A mark may stand beside what is left, and only then could both together look like a form.
           for (const piece of out.toString('latin1').split(REDACTED)) expect(holds(Buffer.from(piece, 'latin1'))).toBe(false)
-          expect(inPieces(text, cuts).equals(out)).toBe(true)
+          expect(inPieces(clean, text, cuts).equals(out)).toBe(true)
         },
       ),
     )
@@ -157,7 +161,7 @@ describe('a value', () => {
   })
 })
 
-describe('honest text', () => {
+describe.each(Object.entries(WAYS))('honest text, searched for values %s', (_way, clean) => {
   /** Much like a value, and none. */
   const nearMiss = fc.tuple(fc.constantFrom(...FORMS), fc.nat()).map(([{ needle }, where]) => {
     const out = Buffer.from(needle)
@@ -193,7 +197,7 @@ describe('honest text', () => {
         honest++
         expect(clean.bytes(text)).toBe(text)
         expect(clean.body(text)).toBe(text)
-        expect(inPieces(text, cuts).equals(text)).toBe(true)
+        expect(inPieces(clean, text, cuts).equals(text)).toBe(true)
         const said = text.toString()
         expect(clean.text(said)).toBe(said)
         const value = { said, parts: [said.slice(3), 1234567], at: new Date(0) }

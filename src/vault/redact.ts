@@ -7,7 +7,7 @@ import { hash, randomBytes } from 'node:crypto'
 import { Fault } from '../base/errors.ts'
 import { createFinder, type Mark } from './finder.ts'
 import { formsOf } from './needles.ts'
-import { type Scrubber, scrubberOf } from './scrub.ts'
+import { joined, type Scrubber, scrubberOf } from './scrub.ts'
 
 /**
  * In bytes. What comes back with a credential in use is searched for its values from six bytes on. Everything else is searched for those
@@ -32,13 +32,12 @@ interface Version {
 interface Whose {
   workspace: string
   version: string
-  /** Long enough to be searched for elsewhere. */
-  anywhere: boolean
 }
 interface Known {
   at: Version
   digests: string[]
-  marks: Mark<Whose>[]
+  long: Mark<Whose>[]
+  short: Mark<Whose>[]
   values: number
   /** The last opening, or the end. */
   since: number
@@ -46,17 +45,20 @@ interface Known {
 }
 
 export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => number; maxValues?: number }) {
-  const finder = createFinder<Whose>()
+  /** What is searched for everywhere, and what is only where it was used. */
+  const long = createFinder<Whose>(SHORTEST_ELSEWHERE)
+  const short = createFinder<Whose>()
   /** In the order of the last openings. */
   const known = new Map<string, Known>()
   const key = randomBytes(32).toString('hex')
   const keyOf = (at: Version) => `${at.workspace} ${at.owner} ${at.version}`
   let values = 0
 
-  function drop(version: string, { marks, values: count }: Known): void {
-    finder.drop(marks)
+  function drop(version: string, one: Known): void {
+    long.drop(one.long)
+    short.drop(one.short)
     known.delete(version)
-    values -= count
+    values -= one.values
   }
   /** Makes room for so many values more. */
   function tidy(more = 0): void {
@@ -66,12 +68,12 @@ export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => num
       if (full || one.destroyed) drop(version, one)
     }
   }
-  const whereFits = (mayBe: (whose: Whose) => boolean): Scrubber =>
+  const elsewhere = (mayBe: (whose: Whose) => boolean): Scrubber =>
     scrubberOf(
-      (text) => finder.find(text, mayBe),
-      () => finder.size === 0,
+      (text) => long.find(text, mayBe),
+      () => long.size === 0,
     )
-  const all = whereFits((it) => it.anywhere)
+  const all = elsewhere(() => true)
   /** Puts it behind all that were opened earlier. */
   function enter(version: string, one: Known): void {
     known.delete(version)
@@ -83,7 +85,7 @@ export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => num
     learn(at: Version, opened: readonly string[]): void {
       const version = keyOf(at)
       const digest = hash('sha256', `${key}${JSON.stringify(opened)}`, 'base64url')
-      const before: Known = known.get(version) ?? { at, digests: [], marks: [], values: 0, since: now(), destroyed: false }
+      const before: Known = known.get(version) ?? { at, digests: [], long: [], short: [], values: 0, since: now(), destroyed: false }
       const fresh = { ...before, since: now(), destroyed: false }
       if (before.digests.includes(digest)) {
         enter(version, fresh)
@@ -94,17 +96,16 @@ export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => num
         throw new Fault('DEPENDENCY_UNAVAILABLE', 'more credentials are in use at once than this process keeps apart', {
           hint: 'Try again later.',
         })
-      const marks = [...new Set(opened)].flatMap((value) => {
-        const whose = { workspace: at.workspace, version, anywhere: Buffer.byteLength(value) >= SHORTEST_ELSEWHERE }
-        return formsOf(value).map(([, needle]) => finder.add(needle, whose))
-      })
       values += opened.length
-      enter(version, {
-        ...fresh,
-        digests: [...before.digests, digest],
-        marks: [...before.marks, ...marks],
-        values: before.values + opened.length,
-      })
+      const one = { ...fresh, digests: [...before.digests, digest], long: [...before.long], short: [...before.short] }
+      enter(version, { ...one, values: before.values + opened.length })
+      const whose = { workspace: at.workspace, version }
+      for (const value of new Set(opened))
+        for (const [, needle] of formsOf(value)) {
+          const isLong = Math.min(Buffer.byteLength(value), needle.length) >= SHORTEST_ELSEWHERE
+          if (isLong) one.long.push(long.add(needle, whose))
+          else one.short.push(short.add(needle, whose))
+        }
     },
     /** One version, or all of an owner: what is under way may give them back for a while. */
     destroyed(owner: string, version?: number): void {
@@ -117,10 +118,18 @@ export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => num
     /** For what comes back to whoever uses this version, and goes on within its workspace. */
     inUse(workspace: string, at: Version): Scrubber {
       const own = keyOf(at)
-      return whereFits((it) => it.version === own || (it.anywhere && isOf(it, workspace)))
+      return scrubberOf(
+        (text) => {
+          const found = long.find(text, (it) => isOf(it, workspace))
+          if (!known.get(own)?.short.length) return found
+          const more = short.find(text, (it) => it.version === own)
+          return { spans: joined([...found.spans, ...more.spans]), pending: Math.min(found.pending, more.pending) }
+        },
+        () => values === 0,
+      )
     },
     /** For what leaves to people of a workspace. */
-    of: (workspace: string): Scrubber => whereFits((it) => it.anywhere && isOf(it, workspace)),
+    of: (workspace: string): Scrubber => elsewhere((it) => isOf(it, workspace)),
     /** For what leaves to the operator, or to nobody in particular. */
     all,
     /** A line of the log. What its texts hold is taken out; how it is put together is ours, and stays. Never throws. */

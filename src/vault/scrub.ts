@@ -136,9 +136,10 @@ function without(input: Buffer, spans: readonly Span[]): Buffer {
   return Buffer.concat(parts)
 }
 
-function joined(spans: readonly Span[]): Span[] {
+/** In order, with those made one that overlap. */
+export function joined(spans: readonly Span[]): Span[] {
   const out: Span[] = []
-  for (const span of spans) {
+  for (const span of spans.toSorted((a, b) => a.start - b.start)) {
     const last = out.at(-1)
     if (last && span.start < last.end) last.end = Math.max(last.end, span.end)
     else out.push({ ...span })
