@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { type Figure, machine, met, ratio, table } from './report.ts'
 import { type Options, openStage } from './stage.ts'
 
-const PARTS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+const PARTS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +34,7 @@ const options: Options = {
 const wanted = (values.only?.split(',') ?? PARTS).map((part) => part.trim())
 const unknown = wanted.filter((part) => !PARTS.includes(part))
 if (unknown.length > 0) {
-  process.stderr.write(`there is no part ${unknown.join(', ')}: a to h\n`)
+  process.stderr.write(`there is no part ${unknown.join(', ')}: a to i\n`)
   process.exit(64)
 }
 

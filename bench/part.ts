@@ -3,6 +3,7 @@ import { latency, throughput } from './calls.ts'
 import { consolePages } from './console.ts'
 import { lists } from './lists.ts'
 import { renewals } from './renewals.ts'
+import { redaction } from './redact.ts'
 import type { Figure } from './report.ts'
 import { rewrapped } from './rewrap.ts'
 import { runsPerSecond } from './runs.ts'
@@ -18,6 +19,7 @@ const PARTS: Record<string, (options: Options) => Promise<Figure[]>> = {
   f: lists,
   g: renewals,
   h: consolePages,
+  i: redaction,
 }
 
 const [part = '', options = '{}'] = process.argv.slice(2)

@@ -8,10 +8,24 @@ const ANSWER = JSON.stringify({
   ok: true,
   items: [1, 2, 3].map((n) => ({ id: n, name: `item ${n}`, note: 'a small answer, as most are' })),
 })
-const HEAD = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(ANSWER)) }
+/** Some 100 kB. */
+const LARGE = JSON.stringify({
+  items: Array.from({ length: 420 }, (_, n) => ({
+    id: `ord_${(n * 2_654_435_761).toString(36)}`,
+    name: `order number ${n} of the shop`,
+    status: 'delivered',
+    created_at: new Date(1_700_000_000_000 + n * 86_400_000).toISOString(),
+    note: 'Left at the door of the neighbours, who were not at home either: they sent a picture of it.',
+    amount: n * 100,
+  })),
+})
+const headOf = (answer: string) => ({ 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(answer)) })
+const HEAD = headOf(ANSWER)
+const LARGE_HEAD = headOf(LARGE)
 
 const server = createServer((request, response) => {
   if (request.headers.authorization !== `Bearer ${KEY}`) response.writeHead(401).end()
+  else if (request.url === '/large') response.writeHead(200, LARGE_HEAD).end(LARGE)
   else response.writeHead(200, HEAD).end(ANSWER)
 })
 server.keepAliveTimeout = 60_000

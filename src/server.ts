@@ -45,7 +45,7 @@ import {
 import { createRuns, ENGINE_POOL, type Times } from './runs/index.ts'
 import { createTools } from './tools/index.ts'
 import { createTriggers, type Limit } from './triggers/index.ts'
-import { createVault } from './vault/index.ts'
+import { createRedactor, createVault } from './vault/index.ts'
 
 /** Connections of our own to the database: enough to keep two cores busy, few enough for a small server. */
 const APP_POOL = 16
@@ -101,8 +101,9 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     const lock = lockDirectory(config.dataDir)
     undo.push(() => lock.release())
     const ownPort = await listener.listen(config)
-    const log = createLog(config.logLevel, config.logFile === '-' ? 2 : (config.logFile ?? join(config.dataDir, 'agentruntime.log')))
-
+    const redactor = createRedactor({ now })
+    const logFile = config.logFile === '-' ? 2 : (config.logFile ?? join(config.dataDir, 'agentruntime.log'))
+    const log = createLog(config.logLevel, logFile, redactor.line)
     const database = await openDatabase(config, log, say)
     undo.push(database.stop)
     const { role } = await migrate(database.connection, MIGRATIONS, say)
@@ -137,6 +138,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       localRoot: join(config.dataDir, 'files'),
       journalDir: join(config.dataDir, 'answers'),
       configured: config.oauthSecrets,
+      redactor,
       ...fault,
     })
     undo.push(() => vault.close())
@@ -232,6 +234,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       invoke,
       signIn: createSignIn(rooms),
       elsewhere,
+      redact: redactor,
       ingress: triggers.ingress,
       secure: config.publicUrl?.startsWith('https:') ?? false,
       trustedProxies: config.trustedProxies,

@@ -12,6 +12,15 @@ export const PROMISES = {
   'house.promises': 'Every promise is cited by a test, and no test cites a promise that is not made.',
   'pins.surface': 'Error codes, scopes, operations and event types change only on purpose.',
 
+  'redact.forms': 'Every form of a value that was opened is taken out, wherever the text is cut into pieces.',
+  'redact.honest': 'Honest text is not changed by a byte.',
+  'redact.tenants': 'The values of one workspace do not change what another one reads.',
+  'redact.closed': 'What cannot be searched does not leave.',
+  'redact.lifetime': 'A value is known from its opening until its version is destroyed and no call can give it back any more.',
+  'redact.position': 'A value too short to be searched for is nowhere that we write.',
+  'redact.last-look': 'Answers, failures, events and lines of the log are searched once more when they leave.',
+  'redact.kinds': 'Each kind of secret that there is goes through a walk.',
+
   'vault.sealed-at-rest': 'The table of secrets holds no plaintext.',
   'vault.tamper': 'Any flipped bit, any shortened tag, any cut of a sealed value is refused.',
   'vault.row-bound': 'A sealed value that is moved to another place, or whose key number is changed, cannot be opened.',

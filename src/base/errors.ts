@@ -81,6 +81,18 @@ export class Fault extends Error {
   }
 }
 
+/** The same failure in other words: `say` gets all that is shown of it. Its cause is left behind, where it might say them again. */
+export function reworded(fault: Fault, say: <T>(shown: T) => T): Fault {
+  const { code, retryAfter, maybeDone } = fault
+  const { message, hint, details } = say({ message: fault.message, hint: fault.hint, details: fault.details })
+  return new Fault(code, message, {
+    ...(hint ? { hint } : {}),
+    ...(details ? { details } : {}),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+    maybeDone,
+  })
+}
+
 /** For expressions: `rows[0] ?? fail('NOT_FOUND', '…')`. */
 export function fail(code: FaultCode, message: string, options?: FaultOptions): never {
   throw new Fault(code, message, options)

@@ -56,7 +56,8 @@ export function createAnnouncements(deps: {
     async tell(tx: Tx, about: Told, type: string, data: Record<string, unknown>): Promise<void> {
       if (to === null) return
       const at = new Date(now())
-      const payload = JSON.stringify({ type, timestamp: at.toISOString(), data })
+      const said = deps.vault.outgoing(about.workspace_id).json(data)
+      const payload = JSON.stringify({ type, timestamp: at.toISOString(), data: said })
       await outgoing.insert(tx, {
         id: newId('evt', now()),
         workspace_id: about.workspace_id,

@@ -12,7 +12,7 @@ export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'session' | 'ba
   connectionId: string | null
   /** The version that the last request went out with. */
   credentialVersion: number | null
-  /** Takes the credential out of what a tool made of the answers. */
+  /** Takes the credential, and all others of the workspace, out of what a tool made of the answers. */
   clean: <T>(output: T) => T
 }
 
@@ -149,7 +149,10 @@ export function lendHttp(loan: Loan): Lent {
     get credentialVersion() {
       return version
     },
-    clean: (output) => [...cleaners.values()].reduce((it, clean) => clean(it), output),
+    clean: (output) =>
+      cleaners.size === 0
+        ? loan.vault.outgoing(row.workspace_id).json(output)
+        : [...cleaners.values()].reduce((it, clean) => clean(it), output),
     base,
     account: row.account,
     entered: row.public,
@@ -182,7 +185,7 @@ export function lendDatabase(loan: Loan): Lent {
   return {
     connectionId: row.id,
     credentialVersion: loan.version,
-    clean: (output) => output, // what a session gives back has been cleaned
+    clean: (output) => loan.vault.outgoing(row.workspace_id).json(output), // what a session gives back has been cleaned of its own
     base: '',
     account: row.account,
     entered: row.public,
@@ -199,7 +202,7 @@ export function lendLocal(vault: Lending, scope: Scope, connector: Connector, co
   return {
     connectionId: null,
     credentialVersion: null,
-    clean: (output) => output,
+    clean: (output) => vault.outgoing(scope.workspace).json(output),
     base: '',
     account: null,
     entered: {},

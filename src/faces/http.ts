@@ -12,6 +12,7 @@ import { createCallers } from './callers.ts'
 import { clientAddress } from './client-address.ts'
 import { openApi } from './openapi.ts'
 import { docsPage } from './docs.ts'
+import { type Clean, jsonOf, lookedOver, type Redact } from './last-look.ts'
 import { hooks } from './hooks.ts'
 import { instanceMcp } from './instance-mcp.ts'
 import { jsonLines } from './lines.ts'
@@ -31,7 +32,7 @@ const LARGE = ['/openapi.json', '/v1/mcp/platform-catalog', '/v1/connections/tem
 /** RFC 6797: for a year. Not for other hosts of the domain, which are not ours to speak for. */
 const TLS_ONLY = 'max-age=31536000'
 
-type Env = { Bindings: HttpBindings; Variables: { requestId: string } }
+type Env = { Bindings: HttpBindings; Variables: { requestId: string; clean: Clean } }
 
 export function createHttp(deps: {
   operations: readonly AnyOperation[]
@@ -44,6 +45,8 @@ export function createHttp(deps: {
   secure: boolean
   /** Addresses of proxies in front, which are believed about their clients. */
   trustedProxies: readonly string[]
+  /** What answers are searched with, as a last net. */
+  redact: Redact
   /** As people reach us. */
   publicUrl: () => string
   readiness: () => Promise<Readiness>
@@ -63,6 +66,7 @@ export function createHttp(deps: {
   app.use(async (c, next) => {
     const requestId = newId('req', deps.now())
     c.set('requestId', requestId)
+    c.set('clean', deps.redact.all)
     const began = performance.now()
     await next()
     const headers = c.res.headers
@@ -101,7 +105,8 @@ export function createHttp(deps: {
 
   // Pages of the Console and endpoints of programs share addresses: who asks for HTML gets the page.
   if (deps.consoleDir !== undefined) consolePages(app, deps.consoleDir)
-  serveMcp(app, [platformMcp(deps.operations, deps.invoke), instanceMcp(deps.operations, deps.invoke)], {
+  const looked = lookedOver(deps.invoke, deps.redact)
+  serveMcp(app, [platformMcp(deps.operations, looked), instanceMcp(deps.operations, looked)], {
     ...deps,
     callerOf: callers.byToken,
     ipOf,
@@ -133,6 +138,7 @@ export function createHttp(deps: {
       const ip = ipOf(c)
       const browser = callers.browser(c, ip, requestId)
       const caller = await callers.callerOf(op, c.req.raw, ip)
+      if (caller.kind !== 'anyone') c.set('clean', deps.redact.of(caller.workspace))
       const input = method === 'GET' || method === 'DELETE' ? readQuery(new URL(c.req.url), arrayFields) : await readBody(c.req.raw)
       for (const name of pathNames) {
         if (Object.hasOwn(input, name)) fail('INVALID_INPUT', `${name} is part of the path and may not be sent again`)
@@ -168,30 +174,30 @@ export function createHttp(deps: {
         // Whatever came of it is not for somebody who may no longer ask.
         watch?.signal.throwIfAborted()
       })
-      return c.json(answer as never, op.status ?? 200)
+      return c.body(jsonOf(answer, c.get('clean')), op.status ?? 200, { 'content-type': 'application/json' })
     })
   }
 
   app.notFound((c) => {
     const known = deps.operations.filter((op) => routeMatches(op.http.split(' ')[1] as string, c.req.path))
     if (known.length > 0) {
-      const answer = show(new Fault('METHOD_NOT_ALLOWED', `${c.req.method} is not answered at ${c.req.path}`), c.get('requestId'))
+      const answer = show(new Fault('METHOD_NOT_ALLOWED', `${c.req.method} is not answered at ${c.req.path}`), c)
       answer.headers.set('allow', known.map((op) => op.http.split(' ')[0]).join(', '))
       return answer
     }
     return show(
       new Fault('NOT_FOUND', `there is no route ${c.req.method} ${c.req.path}`, { hint: 'GET /openapi.json lists the routes.' }),
-      c.get('requestId'),
+      c,
     )
   })
   app.onError((error, c) => {
     const requestId = c.get('requestId')
     if (error instanceof Fault) {
       if (FAULTS[error.code].http >= 500) deps.log.warn({ request_id: requestId, code: error.code, problem: error.message }, 'failed')
-      return show(error, requestId)
+      return show(error, c)
     }
     deps.log.error({ request_id: requestId, err: { name: error.name, message: error.message, stack: error.stack } }, 'unexpected')
-    return show(new Fault('INTERNAL', 'something went wrong here', { hint: 'The log line with this request id says more.' }), requestId)
+    return show(new Fault('INTERNAL', 'something went wrong here', { hint: 'The log line with this request id says more.' }), c)
   })
 
   function mustBeUp(): void {
@@ -202,7 +208,7 @@ export function createHttp(deps: {
   return app
 }
 
-function show(fault: Fault, requestId: string): Response {
+function show(fault: Fault, c: Context<Env>): Response {
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   if (fault.retryAfter !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(fault.retryAfter)))
   else if (FAULTS[fault.code].http === 429 || fault.code === 'SHUTTING_DOWN') headers['retry-after'] = '1'
@@ -214,9 +220,16 @@ function show(fault: Fault, requestId: string): Response {
     code: fault.code,
     ...(fault.hint ? { hint: fault.hint } : {}),
     details: fault.details ?? {},
-    request_id: requestId,
+    request_id: c.get('requestId'),
   }
-  return new Response(JSON.stringify(body), { status: FAULTS[fault.code].http, headers })
+  let text: string
+  try {
+    text = jsonOf(body, c.get('clean'))
+  } catch {
+    // Only what is ours to say.
+    text = JSON.stringify({ error: 'this failure cannot be told', code: fault.code, details: {}, request_id: body.request_id })
+  }
+  return new Response(text, { status: FAULTS[fault.code].http, headers })
 }
 
 /** By what the headers say alone. */

@@ -4,7 +4,7 @@ import { missingScopes } from '../bindings/index.ts'
 import { behalf, onBehalf } from '../base/behalf.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
 import type { Refusal } from '../base/egress.ts'
-import { FAULTS, Fault, type FaultCode, fail } from '../base/errors.ts'
+import { FAULTS, Fault, type FaultCode, fail, reworded } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import type { Connections, Lent } from '../connections/index.ts'
 import { REASONS, waitFor, wayBack } from '../connections/index.ts'
@@ -138,7 +138,7 @@ export function createTools(deps: ToolsDeps) {
         })
       return { ok: true, output: checked.data, record: record('ok', null) }
     } catch (error) {
-      const fault = naming(asFault(error, timeout.aborted, request), lent?.connectionId)
+      const fault = naming(withoutCredentials(asFault(error, timeout.aborted, request), lent), lent?.connectionId)
       if (fault.code === 'EGRESS_BLOCKED' && fault.details?.rule === CREDENTIAL_HOSTS) deps.onRefusal?.(refusalOf(fault))
       await learn(scope, lent, tool, fault).catch(() => undefined)
       return { ok: false, fault, record: record(fault.maybeDone ? 'unknown' : 'failed', fault.code) }
@@ -228,6 +228,16 @@ export function createTools(deps: ToolsDeps) {
   }
 }
 export type Tools = ReturnType<typeof createTools>
+
+/** What a connector says of a failure may be made of answers that it has decoded. Where it cannot be searched, it is not said. */
+function withoutCredentials(fault: Fault, lent: Lent | null): Fault {
+  if (lent === null) return fault
+  try {
+    return reworded(fault, lent.clean)
+  } catch {
+    return new Fault(fault.code, 'it failed, and what was said of it cannot be searched for credentials', { maybeDone: fault.maybeDone })
+  }
+}
 
 /** A refused credential is mended at its connection, so the failure says which that is. */
 function naming(fault: Fault, connectionId: string | null | undefined): Fault {

@@ -35,6 +35,16 @@ function keyFile(text: string): KeyFile {
 /** What is a secret by itself inside of a key file. */
 export const secretsInKeyFile = (file: Secret): Secret[] => [conceal(keyFile(reveal(file)).private_key)]
 
+/** The same for an opened value that may be such a file or any other. */
+export function keysIn(text: string): string[] {
+  if (!text.startsWith('{')) return []
+  try {
+    return [keyFile(text).private_key]
+  } catch {
+    return []
+  }
+}
+
 export function assertion(
   text: string,
   claims: { audience: string; now: number; subject: string | null; scope: string | undefined },

@@ -10,7 +10,7 @@ import { createSqlite } from './drivers/sqlite.ts'
 import { type RemoteWire, wirings } from './drivers/wires.ts'
 import type { Opened } from './opened.ts'
 import type { Wire } from './recipe.ts'
-import { createScrubber } from './scrub.ts'
+import type { Redactor } from './redact.ts'
 import type { Owned } from './sealed.ts'
 import { conceal, reveal, type Secret } from './secret.ts'
 import { scrubFault } from './send.ts'
@@ -28,6 +28,7 @@ const isRemote = (wire: Wire): wire is RemoteWire => Object.hasOwn(wirings, wire
 export function createDial(deps: {
   opened: Pick<Opened, 'read'>
   egress: Pick<Egress, 'address' | 'connect' | 'fetch' | 'judge' | 'srv'>
+  redactor: Pick<Redactor, 'learn' | 'inUse'>
   now: () => number
   localRoot: string
 }) {
@@ -86,7 +87,8 @@ export function createDial(deps: {
           user,
         }))
         const inside = Object.values((wirings[wire] as Wiring<object>).parts(secret)).flat()
-        const scrub = createScrubber([...Object.values(secret), ...inside])
+        deps.redactor.learn(ref, [...Object.values(secret), ...inside])
+        const scrub = deps.redactor.inUse(ref.workspace, ref)
         try {
           const driver = await driverOf(wire)
           const session = driver.session({ owner: ref.owner, version: ref.version, credential: { secret, entered }, config, signal })

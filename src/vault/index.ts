@@ -5,7 +5,7 @@
 import type { Db, Tx } from '../base/db.ts'
 import type { Egress } from '../base/egress.ts'
 import { RUNTIME, type Uses } from '../base/secret-use.ts'
-import { secretsInKeyFile } from './assertion.ts'
+import { keysIn, secretsInKeyFile } from './assertion.ts'
 import { createDial } from './dial.ts'
 import { type Discovered, discover } from './discover.ts'
 import { fingerprint, type Matcher } from './fingerprint.ts'
@@ -15,14 +15,16 @@ import { createOAuth } from './oauth.ts'
 import { createLink } from './oauth-link.ts'
 import { createOpened, type Use } from './opened.ts'
 import type { Wire } from './recipe.ts'
+import { createRedactor, OPERATOR, type Redactor } from './redact.ts'
 import { createRoom } from './room.ts'
 import { openRootKey, type RootKeySource } from './root.ts'
 import { rewrap } from './rewrap.ts'
 import { dropField } from './rows.ts'
 import { createSealed, type FieldFacts, type Owned } from './sealed.ts'
-import { conceal, type Secret } from './secret.ts'
+import type { Scrubber } from './scrub.ts'
+import { conceal, reveal, type Secret } from './secret.ts'
 import { createSend } from './send.ts'
-import { signWebhook } from './sign.ts'
+import { type Signed, signWebhook } from './sign.ts'
 import { createSigner } from './signer.ts'
 import { createVerify } from './verify.ts'
 
@@ -36,6 +38,7 @@ export { eachCall } from './dial.ts'
 export type { Sessions, SqlColumn, SqlLimits, SqlResult, SqlSession } from './drivers/session.ts'
 export type { RemoteWire } from './drivers/wires.ts'
 export { basic, bearer, type Field, header, type Put, query, type Wire } from './recipe.ts'
+export { createRedactor, type Redactor } from './redact.ts'
 export type { RewrapProgress } from './rewrap.ts'
 export { newRootKeyText, type RootKeySource } from './root.ts'
 export type { VaultState, VaultStatus } from './room.ts'
@@ -66,21 +69,33 @@ export function createVault(deps: {
   journalDir: string
   /** Client secrets of OAuth apps that the configuration brings, by the app's name. */
   configured?: ReadonlyMap<string, Secret>
+  /** Made before the vault, where the log is to be searched too. */
+  redactor?: Redactor
   wait?: (ms: number) => Promise<void>
   fault?: ((point: string) => void | Promise<void>) | undefined
 }) {
   const { db, now, egress } = deps
   const fault = deps.fault ? { fault: deps.fault } : {}
   const room = createRoom({ db, openRoot: (create) => openRootKey({ source: deps.rootSource, create }), ...fault })
-  const sealed = createSealed({ db, room, now })
+  const redactor = deps.redactor ?? createRedactor({ now })
+  const sealed = createSealed({
+    db,
+    room,
+    now,
+    redactor: { ...redactor, learn: (at, opened) => redactor.learn(at, [...opened, ...opened.flatMap(keysIn)]) },
+  })
   const opened = createOpened({ sealed, uses: deps.uses })
-  const dial = createDial({ opened, egress, now, localRoot: deps.localRoot })
-  const send = createSend({ opened, egress, ...fault })
+  const dial = createDial({ opened, egress, redactor, now, localRoot: deps.localRoot })
+  const send = createSend({ opened, egress, redactor, ...fault })
   const link = createLink({ room, now })
   const wait = deps.wait ?? ((ms: number) => new Promise<void>((done) => setTimeout(done, ms)))
   const oauth = createOAuth({ link, opened, egress, now, configured: deps.configured ?? new Map(), wait, ...fault })
   const journal = createJournal({ room, dir: deps.journalDir })
   const matchers = new Map<string, { matcher: Promise<Matcher>; until: number }>()
+
+  // The deployment's own.
+  for (const [name, secret] of deps.configured ?? [])
+    redactor.learn({ workspace: OPERATOR, owner: `configured ${name}`, version: 1 }, [reveal(secret)])
 
   const concealed = (texts: Record<string, string>) =>
     Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, conceal(text)]))
@@ -159,7 +174,12 @@ export function createVault(deps: {
       inFiles: (): Entry[] => journal.read(),
       dropFile: journal.drop,
     },
-    signWebhook,
+    signWebhook(secret: Secret, message: Parameters<typeof signWebhook>[1]): Signed {
+      redactor.learn({ workspace: OPERATOR, owner: 'events', version: 1 }, [reveal(secret)])
+      return signWebhook(secret, message)
+    },
+    /** For what leaves to people of a workspace, or to systems of theirs. */
+    outgoing: (workspace: string): Pick<Scrubber, 'text' | 'json'> => redactor.of(workspace),
     session: dial.session,
     localSession: dial.localSession,
     drain: dial.drain,

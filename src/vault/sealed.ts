@@ -5,6 +5,7 @@ import { newId } from '../base/ids.ts'
 import { EnvelopeError, keyNoOf, open, type Place, seal } from './envelope.ts'
 import { createMatcher, fingerprint, type Matcher, marksOf } from './fingerprint.ts'
 import type { Keyring } from './keyring.ts'
+import { createRedactor, type Redactor } from './redact.ts'
 import type { Room } from './room.ts'
 import * as rows from './rows.ts'
 import { reveal, type Secret } from './secret.ts'
@@ -34,7 +35,18 @@ const LAST_FOUR_FROM = 20
 
 type Fields = Map<string, Buffer>
 
-export function createSealed({ db, room, now }: { db: Db; room: Room; now: () => number }) {
+export function createSealed({
+  db,
+  room,
+  now,
+  redactor = createRedactor({ now }),
+}: {
+  db: Db
+  room: Room
+  now: () => number
+  /** Learns what has been opened for use, before it is handed out. */
+  redactor?: Pick<Redactor, 'learn' | 'destroyed' | 'tidy'>
+}) {
   const cache = new Map<string, { owner: string; version: number; until: number; fields: Fields }>()
   /** Owners, and single versions, whose rows are being dropped: a reading from before the commit must not be kept. */
   const forgotten = new Map<string, number>()
@@ -48,6 +60,7 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
     const open = room.state().state === 'open'
     for (const [key, { until }] of cache) if (!open || until <= now()) evict(key)
     for (const [what, until] of forgotten) if (until <= now()) forgotten.delete(what)
+    redactor.tidy()
   }
   const keyOf = (at: Owned) => JSON.stringify([at.workspace, at.project, at.owner, at.version])
   function cached(at: Owned): Fields | undefined {
@@ -65,12 +78,19 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
     cache.set(keyOf(at), { owner: at.owner, version: at.version, until: now() + CACHE_MS, fields })
   }
   const texts = (fields: Fields) => Object.fromEntries([...fields].map(([name, value]) => [name, value.toString('utf8')]))
+  /** For use: from now on what comes back and goes out is searched for it. */
+  function opened(at: Owned, fields: Fields): Record<string, string> {
+    const out = texts(fields)
+    redactor.learn(at, Object.values(out))
+    return out
+  }
 
   const wipe = (fields: Fields) => {
     for (const value of fields.values()) value.fill(0)
   }
   function forget(owner: string, version?: number): void {
     forgotten.set(version === undefined ? owner : `${owner} ${version}`, now() + CACHE_MS)
+    redactor.destroyed(owner, version)
     for (const [key, entry] of cache) if (entry.owner === owner && (version === undefined || entry.version === version)) evict(key)
   }
 
@@ -141,10 +161,10 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
     async read(at: Owned): Promise<Record<string, string>> {
       room.ring() // a sealed room answers nothing, not even from memory
       const known = cached(at)
-      if (known) return texts(known)
+      if (known) return opened(at, known)
       // The verdict is given outside, so that the flags on broken rows are committed.
       const fields = judge(at, await db.tx({ workspace: at.workspace, project: at.project ?? '*' }, (tx) => openAll(tx, at)))
-      const out = texts(fields)
+      const out = opened(at, fields)
       keep(at, fields)
       return out
     },
@@ -172,7 +192,7 @@ export function createSealed({ db, room, now }: { db: Db; room: Room; now: () =>
     /** All fields inside the caller's transaction, and past what is at hand: for carrying unchanged fields over to a new version. */
     async readIn(tx: Tx, at: Owned): Promise<Record<string, string>> {
       const fields = judge(at, await openAll(tx, at))
-      const out = texts(fields)
+      const out = opened(at, fields)
       wipe(fields)
       return out
     },

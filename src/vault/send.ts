@@ -2,12 +2,13 @@
  * One request with a credential in it. The order is the point: is this host allowed, and only then open, place, send, scrub.
  * A mistake further up never decrypts, because the host is refused before the ciphertext is read.
  */
-import { Fault, fail } from '../base/errors.ts'
+import { Fault, fail, reworded } from '../base/errors.ts'
 import type { Egress } from '../base/egress.ts'
 import type { User } from '../base/secret-use.ts'
 import type { Opened } from './opened.ts'
 import type { Put } from './recipe.ts'
-import { createScrubber, type Scrubber } from './scrub.ts'
+import type { Redactor } from './redact.ts'
+import type { Scrubber } from './scrub.ts'
 import type { Owned } from './sealed.ts'
 
 export interface Recipe {
@@ -28,6 +29,7 @@ const MAX_REDIRECTS = 3
 export function createSend(deps: {
   opened: Pick<Opened, 'read'>
   egress: Pick<Egress, 'fetch'>
+  redactor: Pick<Redactor, 'inUse'>
   fault?: ((point: string) => void | Promise<void>) | undefined
 }) {
   /** `told` gets the scrubber of the credential that goes out, for what a connector makes of the answer: it may decode what hid it. */
@@ -42,7 +44,7 @@ export function createSend(deps: {
     let url = URL.parse(request.url) ?? fail('INVALID_INPUT', 'that is not a URL')
     refuseHost(url, recipe.hosts)
     const values = await deps.opened.read(ref, { purpose, host: url.host, user })
-    const scrub = createScrubber(Object.values(values))
+    const scrub = deps.redactor.inUse(ref.workspace, ref)
     told?.(scrub.json)
     const method = (request.init?.method ?? 'GET').toUpperCase()
     for (let hops = 0; ; hops++) {
@@ -115,7 +117,9 @@ function redirectOf(response: Response, from: URL): URL | null {
 /** What comes back, with the credential taken out of body and headers. */
 async function scrubbed(response: Response, scrub: Scrubber): Promise<Response> {
   const headers = new Headers()
-  for (const [name, value] of response.headers) headers.append(name, scrub.text(value))
+  // As the bytes that came: whoever reads headers takes each for one character.
+  const plain = (text: string) => scrub.bytes(Buffer.from(text, 'latin1')).toString('latin1')
+  for (const [name, value] of response.headers) headers.append(name, plain(value))
   headers.delete('content-length')
   let body: Buffer | null
   try {
@@ -126,19 +130,10 @@ async function scrubbed(response: Response, scrub: Scrubber): Promise<Response> 
   const empty = body === null || response.status === 204 || response.status === 205 || response.status === 304
   return new Response(empty ? null : (body as Uint8Array<ArrayBuffer>), {
     status: response.status,
-    statusText: scrub.text(response.statusText),
+    statusText: plain(response.statusText),
     headers,
   })
 }
 
-function scrubFault(error: unknown, scrub: Scrubber): unknown {
-  if (!(error instanceof Fault)) return error
-  const { code, hint, details, retryAfter, maybeDone } = error
-  return new Fault(code, scrub.text(error.message), {
-    ...(hint ? { hint: scrub.text(hint) } : {}),
-    ...(details ? { details: scrub.json(details) } : {}),
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-    maybeDone,
-  })
-}
-export { scrubFault }
+export const scrubFault = (error: unknown, scrub: Scrubber): unknown =>
+  error instanceof Fault ? reworded(error, (it) => scrub.json(it)) : error

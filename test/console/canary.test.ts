@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { browserOrSkip, type TestBrowser } from '../fakes/browser.ts'
 import { APP_PASSWORD, startTestPostgres, type TestPostgres } from '../fakes/postgres-server.ts'
 import { OWNER, runtime, type TestRuntime } from '../harness.ts'
-import { hits } from '../walks/canary.ts'
+import { hits, missing } from '../walks/canary.ts'
 import { ownersPage, settled } from './kit.ts'
 
 const CLIENT_SECRET = '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t-42'
@@ -133,6 +133,7 @@ it('[console.canary] the browser keeps no secret, and is sent none but those tha
     'client secret': CLIENT_SECRET,
     'database password': APP_PASSWORD,
   }
+  expect(missing('console', { ...typed, ...shown, session })).toEqual([])
   expect(hits({ ...typed, ...shown, session }, places).join('\n')).toBe('')
   expect(received.length).toBeGreaterThan(40)
   expect(hits({ ...typed, session }, received)).toEqual([])

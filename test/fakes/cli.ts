@@ -13,6 +13,7 @@ import { createLog } from '../../src/base/log.ts'
 import { runCli } from '../../src/faces/cli.ts'
 import { createHttp } from '../../src/faces/http.ts'
 import { type AnyOperation, operations, type SignIn } from '../../src/operations/index.ts'
+import { createRedactor } from '../../src/vault/index.ts'
 
 export const URL = 'http://127.0.0.1:8787'
 export const TOKEN = 'ar_pat_thisisthetokenoftheowner0123456789'
@@ -90,6 +91,7 @@ export function openCli(): Cli {
     invoke,
     signIn,
     elsewhere: { arrive: nobody },
+    redact: createRedactor({ now: () => NOW }),
     ingress: { take: nobody, handshake: nobody },
     secure: false,
     trustedProxies: [],

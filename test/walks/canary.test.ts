@@ -3,7 +3,8 @@
  * The upstreams' own recordings are the only place where a secret may be, and there exactly where it belongs.
  */
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,7 +12,7 @@ import { startTestPostgres, type TestPostgres } from '../fakes/postgres-server.t
 import { SENDERS, type Sender } from '../fakes/senders.ts'
 import { runtime, type TestRuntime, until } from '../harness.ts'
 import { behindTheScenes, call, connected, published, ran, start } from './acts.ts'
-import { type Canaries, filesBelow, forms, hits, type Place, processPlaces } from './canary.ts'
+import { type Canaries, filesBelow, forms, hits, KINDS, missing, type Place, processPlaces } from './canary.ts'
 import { delivery, hooked, knock } from './knocks.ts'
 import { MANNERS, type Mirror, startMirror } from './mirror.ts'
 
@@ -25,24 +26,35 @@ const secret = {
   postgres: `pg@${random()}/:?#%41&="é`,
   replaced: `old-${random()}/+<&`,
   webhook: `wh ${random()}/+=&"'\\`,
+  events: `whsec_${randomBytes(32).toString('base64')}`,
 }
 
 let rt: TestRuntime
 let shop: TestPostgres
 let mirror: Mirror
 let elsewhere: Mirror
+/** Gets events about connections. */
+let receiver: Mirror
+let dsn: string
 const instances: Record<string, string> = {}
 const connections: Record<string, string> = {}
 /** Signing secrets that the runtime has made: they are in the one answer that shows them, which is not kept here. */
 const shownOnce: string[] = []
 
+const outside = mkdtempSync(join(tmpdir(), 'agentruntime-canary-'))
+function eventsFile(): string {
+  const file = join(outside, 'events.secret')
+  writeFileSync(file, `${secret.events}\n`, { mode: 0o600 })
+  return file
+}
+
 beforeAll(async () => {
-  ;[shop, mirror, elsewhere] = await Promise.all([startTestPostgres(), startMirror(), startMirror()])
+  ;[shop, mirror, elsewhere, receiver] = await Promise.all([startTestPostgres(), startMirror(), startMirror(), startMirror()])
   mirror.elsewhere = elsewhere.url
   await shop.admin(`create role canary login password ${pg.escapeLiteral(secret.postgres)}`)
   await shop.admin('create table leaks (id int primary key, value text)')
   await shop.admin('grant select, insert on leaks to canary')
-  const dsn = shop.dsn('canary', secret.postgres)
+  dsn = shop.dsn('canary', secret.postgres)
   const kept = [secret.postgres, dsn, encodeURIComponent(secret.postgres), Buffer.from(secret.postgres).toString('hex')]
   for (const lead of ['', 'x', 'xy']) kept.push(Buffer.from(`${lead}${secret.postgres}!`).toString('base64'))
   for (const [id, value] of kept.entries()) await shop.admin('insert into leaks values ($1, $2)', [id, value])
@@ -53,8 +65,8 @@ beforeAll(async () => {
   // Its own PostgreSQL, so that the database's files and logs are searched too.
   rt = await runtime({
     database: 'own',
-    flags: ['--log-level', 'trace'],
-    allowPrivate: [mirror.url, elsewhere.url, `127.0.0.1:${shop.port}`],
+    flags: ['--log-level', 'trace', '--events-url', `${receiver.url}/events`, '--events-secret-file', eventsFile()],
+    allowPrivate: [mirror.url, elsewhere.url, receiver.url, `127.0.0.1:${shop.port}`],
   })
   const config = { base_url: `${mirror.url}/base` }
   const make = async (name: string, given: Omit<Parameters<typeof connected>[1], 'name'>) => {
@@ -76,7 +88,8 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await rt?.[Symbol.asyncDispose]()
-  await Promise.all([shop?.stop(), mirror?.close(), elsewhere?.close()])
+  await Promise.all([shop?.stop(), mirror?.close(), elsewhere?.close(), receiver?.close()])
+  rmSync(outside, { recursive: true, force: true })
 })
 
 const PLACES = ['header', 'query', 'basic', 'bearer'] as const
@@ -189,7 +202,7 @@ describe('flows with canaries in them', () => {
     const clean = await published(rt, 'Clean', [
       { id: 'a', instance_id: instance, tool_name: 'postgres_query', tool_args: { sql: 'select 1' } },
     ])
-    for (const value of Object.values(secret).filter((it) => it !== secret.bearer)) {
+    for (const value of Object.values(secret).filter((it) => it !== secret.bearer && it !== secret.events)) {
       const graph = { steps: [{ ...step, tool_args: { sql: `select '${value}'` } }] }
       const key = { 'idempotency-key': random() }
       const refused = await rt.api('POST', '/v1/workflows', { name: 'Bad', graph }, key)
@@ -249,6 +262,66 @@ describe('flows with canaries in them', () => {
     )
     await until(async () => (await rt.ok('GET', '/v1/runs?limit=1')).items[0].status === 'failed', 'the last run to fail')
     expect(run_id).toBeTruthy()
+    await until(() => Promise.resolve(receiver.seen.length > 0), 'an event to be sent')
+  })
+
+  it('[redact.last-look] what one connection’s upstream says of another’s credential is not given on either', async () => {
+    const { instance } = await connected(rt, {
+      name: 'crossing',
+      provider: 'http',
+      credentials: { api_key: `cr-${random()}` },
+      config: { base_url: receiver.url },
+    })
+    for (const manner of ['json', 'escaped', 'hex', 'gzip', '500', 'headers'])
+      for (const value of [secret.github, secret.bearer]) {
+        const args = { method: 'GET', path: `/echo/${manner}`, headers: { 'x-other': value } }
+        const { body } = await call(rt, instance, 'http_request', args)
+        expect(hits({ it: value }, [['the answer', Buffer.from(JSON.stringify(body))]])).toEqual([])
+        expect(JSON.stringify(body)).toContain('[redacted]')
+      }
+    expect(receiver.seen.some(({ head }) => head.includes(`x-other: ${secret.github}`))).toBe(true)
+  })
+
+  it('[redact.position] values too short to be searched for are in nothing that we write of our own', async () => {
+    const short = { basic: 'k~7Q', header: 'h~3X', dsn: 'p~5Z' }
+    const config = { base_url: `${mirror.url}/base` }
+    const made = await Promise.all([
+      connected(rt, {
+        name: 'short-basic',
+        provider: 'http',
+        service: 'basic',
+        credentials: { username: 'ada', password: short.basic },
+        config,
+      }),
+      connected(rt, {
+        name: 'short-header',
+        provider: 'http',
+        service: 'header',
+        credentials: { header_name: 'X-Canary-Key', api_key: short.header },
+        config,
+      }),
+      connected(rt, { name: 'short-dsn', provider: 'postgres', credentials: { dsn: shop.dsn('canary', short.dsn) } }),
+    ])
+    for (const [i, { instance, connection }] of made.entries()) {
+      for (const what of ['', '/credentials', '/usage', '/events']) await rt.ok('GET', `/v1/connections/${connection}${what}`)
+      const [tool, args] = i < 2 ? ['http_request', { method: 'GET', path: '/echo/quiet' }] : ['postgres_query', { sql: 'select 1' }]
+      await call(rt, instance, tool as string, args as Record<string, unknown>)
+      await rt.api('POST', `/v1/mcp/instances/${instance}/validate`, {})
+      await rt.api('POST', `/v1/connections/${connection}/validate`)
+    }
+    // It went where it belongs.
+    expect(mirror.seen.some(({ head }) => head.includes(Buffer.from(`ada:${short.basic}`).toString('base64')))).toBe(true)
+    expect(mirror.seen.some(({ head }) => head.includes(short.header))).toBe(true)
+    const written = (await everything()).filter(([name]) => /^(table|file agentruntime|standard|answer)/.test(name))
+    expect(written.length).toBeGreaterThan(50)
+    for (const value of Object.values(short))
+      for (const form of [
+        value,
+        encodeURIComponent(value),
+        Buffer.from(`ada:${value}`).toString('base64'),
+        Buffer.from(value).toString('hex'),
+      ])
+        expect(written.filter(([, bytes]) => bytes.includes(form)).map(([name]) => `${value} in ${name}`)).toEqual([])
   })
 })
 
@@ -267,9 +340,16 @@ async function everything(): Promise<Place[]> {
     ...processPlaces(rt.pid),
     ['standard output', Buffer.from(rt.said.stdout)],
     ['standard error', Buffer.from(rt.said.stderr)],
+    ...receiver.seen
+      .filter(({ url }) => url === '/events')
+      .map(({ head, body }): Place => ['event that was sent', Buffer.from(`${head}\n${body}`)]),
     ...rt.answers.map((a): Place => [`answer to ${a.method} ${a.path.split('?')[0]}`, Buffer.from([...a.headers].join('\n') + a.text)]),
   ]
 }
+
+it('[redact.kinds] thirty kinds of secrets have a walk', () => {
+  expect(Object.keys(KINDS).length).toBeGreaterThanOrEqual(30)
+})
 
 describe('the search', () => {
   let canaries: Canaries
@@ -287,6 +367,7 @@ describe('the search', () => {
     canaries = {
       ...secret,
       'encoded password': encodeURIComponent(secret.postgres),
+      'connection string': dsn,
       ...Object.fromEntries(shownOnce.map((it, i) => [`signing secret ${i}`, it])),
       'owner token': rt.pat,
       'second token': token,
@@ -294,6 +375,7 @@ describe('the search', () => {
       'database password': passwords.runtime,
       'superuser password': passwords.superuser,
     }
+    expect(missing('canary', canaries)).toEqual([])
     // What an export would take along.
     for (const path of [
       '/openapi.json',

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 
 export interface Seen {
   url: string
@@ -26,6 +26,10 @@ export const MANNERS = [
   'nested',
   'text',
   'html',
+  'entities',
+  'utf-16le',
+  'utf-16be',
+  'units',
   'base64',
   'base64url',
   'hex',
@@ -34,6 +38,9 @@ export const MANNERS = [
   'headers',
   'split',
   'gzip',
+  'gzip-split',
+  'br',
+  'drip',
   'status-text',
   'bytes',
   'loop',
@@ -81,6 +88,7 @@ function credentialsOf(request: IncomingMessage): string[] {
   return [...sent, ...pair, ...bare, ...query]
 }
 
+const everyUnit = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`
 const unicodeEscapes = (text: string) => text.replaceAll(/[^a-z0-9 ]/gi, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, response: ServerResponse) {
@@ -107,6 +115,28 @@ function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, respon
         'text/html',
         `<!doctype html><p>${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')}</p>`,
       )
+    case 'entities': {
+      // As Go, Python and XML write them; as attribute values, which are quoted.
+      const always = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+      const quotes = ['&#34;,&#39;', '&quot;,&#x27;', '&quot;,&apos;', '&quot;,&#039;'].map((it) => it.split(',') as [string, string])
+      const values = quotes.map(([double, single]) => always.replaceAll('"', double).replaceAll("'", single))
+      return send(200, 'application/xhtml+xml', values.map((it) => `<input value="${it}"/>`).join(''))
+    }
+    case 'utf-16le':
+      return send(200, 'text/plain; charset=utf-16le', Buffer.from(text, 'utf16le'))
+    case 'utf-16be':
+      return send(200, 'application/octet-stream', Buffer.from(text, 'utf16le').swap16())
+    case 'units': // every character escaped, in a script
+      return send(
+        200,
+        'text/html',
+        `<script>var you = "${[...text]
+          .flatMap((c) => c.split(''))
+          .map(everyUnit)
+          .join('')}"</script>`,
+      )
+    case 'quiet': // what does not repeat what it was sent
+      return send(500, 'application/json', '{"message":"it did not work"}')
     case 'base64':
       return wrapped((it) => it.toString('base64'))
     case 'base64url':
@@ -128,13 +158,19 @@ function answer(mirror: Mirror, request: IncomingMessage, { head }: Seen, respon
         etag: `"${Buffer.from(ascii[0] ?? '').toString('base64')}"`,
       })
     }
-    case 'split': {
-      response.writeHead(200, { 'content-type': 'text/plain' })
-      const bytes = Buffer.from(text)
-      for (let at = 0; at < bytes.length; at += 7) response.write(bytes.subarray(at, at + 7))
+    case 'split':
+    case 'drip':
+    case 'gzip-split': {
+      const zipped = manner === 'gzip-split'
+      response.writeHead(200, { 'content-type': 'text/plain', ...(zipped ? { 'content-encoding': 'gzip' } : {}) })
+      const bytes = zipped ? gzipSync(text) : Buffer.from(text)
+      const step = manner === 'split' ? 7 : 1
+      for (let at = 0; at < bytes.length; at += step) response.write(bytes.subarray(at, at + step))
       response.end()
       return
     }
+    case 'br':
+      return send(200, 'application/json', brotliCompressSync(JSON.stringify({ you: echo })), { 'content-encoding': 'br' })
     case 'gzip':
       return send(200, 'application/json', gzipSync(JSON.stringify({ you: echo })), { 'content-encoding': 'gzip' })
     case 'status-text':

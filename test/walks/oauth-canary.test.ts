@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Provider, startProvider } from '../fakes/provider.ts'
 import { runtime, type TestRuntime, until } from '../harness.ts'
 import { behindTheScenes } from './acts.ts'
-import { type Canaries, filesBelow, hits, type Place, processPlaces } from './canary.ts'
+import { type Canaries, filesBelow, hits, missing, type Place, processPlaces } from './canary.ts'
 import { MANNERS, type Mirror, startMirror } from './mirror.ts'
 import { atProvider, httpInstance, setUpApp, things, Visitor } from './sign-in.ts'
 
@@ -148,6 +148,7 @@ it('[oauth.canary] no code, verifier, state, token or client secret is in any st
   expect(Object.keys(canaries).filter((n) => n.startsWith('verifier')).length).toBeGreaterThan(2)
   expect(Object.keys(canaries).filter((n) => n.startsWith('access_token')).length).toBeGreaterThan(2)
   expect(Object.keys(canaries).length).toBeGreaterThanOrEqual(30)
+  expect(missing('oauth', canaries)).toEqual([])
 
   await rt.ok('GET', '/v1/me')
   await until(() => readFileSync(rt.logFile, 'utf8').includes('"/v1/me"'), 'the log to be written')

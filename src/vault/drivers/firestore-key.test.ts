@@ -9,6 +9,7 @@ import { startFirestore, type TestFirestore } from '../../../test/fakes/firestor
 import { RUNTIME } from '../../base/secret-use.ts'
 import type { Fault } from '../../base/errors.ts'
 import { createDial } from '../dial.ts'
+import { createRedactor } from '../redact.ts'
 import { createFirestore } from './firestore.ts'
 import { whereTo } from './firestore-key.ts'
 import { wirings } from './wires.ts'
@@ -160,6 +161,7 @@ describe('through the dial', () => {
         connect: () => Promise.reject(new Error('nobody asks for a socket')),
         judge: async () => undefined,
       },
+      redactor: createRedactor({ now: Date.now }),
       now: Date.now,
       localRoot: '/nowhere',
     })
