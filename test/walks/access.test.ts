@@ -249,8 +249,11 @@ describe('the audit chain', () => {
   it('[audit.whole] tells that an untouched chain is whole, and has an entry for each act of the API', async () => {
     const verdict = await rt.ok('GET', '/v1/audit/verify')
     expect(verdict).toMatchObject({ ok: true, problems: [] })
-    const { items } = await rt.ok('GET', '/v1/audit?limit=200')
-    expect(items).toHaveLength(verdict.entries)
+    const { items: all } = await rt.ok('GET', '/v1/audit?limit=200')
+    expect(all).toHaveLength(verdict.entries)
+    // The run is refused its target, which the runtime itself tells of.
+    const items = all.filter((i: { action: string }) => i.action !== 'egress.refused')
+    expect(all.length - items.length).toBe(1)
     expect(items.map((i: { action: string }) => i.action).reverse()).toEqual([
       'connection.created',
       'instance.created',
