@@ -13,6 +13,9 @@ const stored = (secrets: readonly string[], workspace = 'ws_1') =>
   secrets.map((text, i) => ({ owner: `conn_${i}`, field: 'api_key', marks: marksOf(ring, workspace, [Buffer.from(text)]) }))
 const matcher = (...secrets: string[]) => createMatcher(ring, 'ws_1', stored(secrets))
 
+/** A search that grows with the square of the text takes hours; on a machine that is busy an honest one may take seconds. */
+const FOREVER_MS = 20_000
+
 describe('the matcher', () => {
   it('[graph.no-secret] finds a stored secret anywhere in a longer text, and says whose it is', () => {
     const { contains } = matcher('re_first_123456', 'ghp_second_99999999')
@@ -84,14 +87,14 @@ describe('the matcher', () => {
     for (let i = 0; i < 20_000; i++) expect(contains(`a short string of a step ${i} in a graph`) === null).toBe(true)
     took['20,000 short strings'] = Math.round(performance.now() - began)
     console.log(`1 MiB against 1,000 secrets, ms: ${JSON.stringify(took)}`)
-    expect(Math.max(...Object.values(took))).toBeLessThan(2000) // far above what is measured: the machine may be busy
+    expect(Math.max(...Object.values(took))).toBeLessThan(FOREVER_MS)
   })
 
   it('counts a text that imitates a secret everywhere as holding it, and does not search for ever', () => {
     const secret = 'a'.repeat(20) + 'b' + 'a'.repeat(20)
     const began = performance.now()
     expect(matcher(secret).contains('a'.repeat(1024 * 1024))).toEqual({ owner: 'conn_0', field: 'api_key' })
-    expect(performance.now() - began).toBeLessThan(2000)
+    expect(performance.now() - began).toBeLessThan(FOREVER_MS)
     expect(matcher(secret).contains('a'.repeat(10_000))).toBeNull()
   })
 })

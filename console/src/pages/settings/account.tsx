@@ -31,10 +31,12 @@ function Password() {
   const [round, setRound] = useState(0)
   const change = useMutation({
     mutationFn: (input: { current_password: string; new_password: string }) => call('auth.change_password', input),
-    onSuccess: async () => {
+    onSuccess: () => {
+      // What was typed is not kept for as long as the page is open, nor until anything else has come.
       setRound((n) => n + 1)
+      change.reset()
       toast(t('account.password.saved'))
-      await queries.invalidateQueries({ queryKey: ['sessions'] })
+      void queries.invalidateQueries({ queryKey: ['sessions'] })
     },
     gcTime: 0,
   })
@@ -42,13 +44,7 @@ function Password() {
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
-    change.mutate(
-      { current_password: String(form.get('current') ?? ''), new_password: String(form.get('new') ?? '') },
-      {
-        // What was typed is not kept for as long as the page is open.
-        onSuccess: () => change.reset(),
-      },
-    )
+    change.mutate({ current_password: String(form.get('current') ?? ''), new_password: String(form.get('new') ?? '') })
   }
   return (
     <Card>
