@@ -9,7 +9,6 @@
  * VECTOR; EXPLAIN FORMAT=TREE and EXPLAIN ANALYZE; TABLE as a statement and VALUES ROW(); INTO after FOR UPDATE; dynamic privileges
  * and roles in SHOW GRANTS; `performance_schema` as it is on by default; which statements its prepared protocol leaves out (1295).
  */
-import { createHash } from 'node:crypto'
 import { Fault } from '../../base/errors.ts'
 import { MAX_ARGS, MAX_ROWS, MAX_TIMEOUT_MS } from './caps.ts'
 import { type Backend, type Connect, connectBackend } from './mysql-connect.ts'
@@ -18,7 +17,8 @@ import { answered, mysqlFault, timedOut } from './mysql-errors.ts'
 import { judge, QUERIES } from './mysql-fence.ts'
 import { dangerousPowers, POWERS_TTL_MS } from './mysql-powers.ts'
 import { type Answered, runStatement } from './mysql-statement.ts'
-import { createPool, type Kind, type Pool } from './pool.ts'
+import type { Kind } from './pool.ts'
+import { createPools, type Entry } from './pools.ts'
 import type { SqlLimits, SqlSession } from './session.ts'
 
 export interface MysqlDeps {
@@ -49,9 +49,6 @@ export interface MysqlDriver {
   close(): Promise<void>
 }
 
-const IDLE_MS = 60_000
-/** Pools of other credentials are closed, the longest unused first, beyond this many. */
-const MAX_POOLS = 200
 /** A statement that waits for somebody's lock only stands in the way of others. */
 const LOCK_TIMEOUT_MS = 5000
 /** Our own clock strikes this much after the server's, so that the server's own word comes first. */
@@ -65,57 +62,15 @@ const TRIES = 3
 /** The server does not know a variable by this name. */
 const UNKNOWN_VARIABLE = 1193
 
-interface Entry {
-  owner: string
-  version: number
-  pool: Pool<Backend>
-  usedAt: number
-  powers: { at: number; list: string[] } | undefined
-}
-
 export function createMysql(deps: MysqlDeps): MysqlDriver {
-  const entries = new Map<string, Entry>()
-
-  function entryOf(owner: string, version: number, dsn: string, parsed: MysqlDsn, options: MysqlOptions): Entry {
-    const { maxConnections: max, idleConnections: idle, caCertificate: ca } = options
-    const key = createHash('sha256')
-      .update(JSON.stringify([owner, version, dsn, max, idle, ca]))
-      .digest('base64')
-    let entry = entries.get(key)
-    if (!entry) {
-      const pool = createPool<Backend>({
-        max,
-        idle: Math.min(idle, max),
-        idleMs: deps.idleMs ?? IDLE_MS,
-        onEmpty: () => entries.get(key)?.pool === pool && entries.delete(key),
-        open: (_kind, signal) => connectBackend(parsed, deps.connect, { ca, signal }),
-      })
-      entry = { owner, version, pool, usedAt: 0, powers: undefined }
-      entries.set(key, entry)
-      if (entries.size > MAX_POOLS) forgetOldest(entry)
-    }
-    entry.usedAt = deps.now()
-    return entry
-  }
-
-  function forgetOldest(newest: Entry) {
-    let oldest: [string, Entry] | undefined
-    for (const item of entries) if (item[1] !== newest && (!oldest || item[1].usedAt < oldest[1].usedAt)) oldest = item
-    if (!oldest) return
-    entries.delete(oldest[0])
-    void oldest[1].pool.drain()
-  }
-
-  async function drainAll(which: (entry: Entry) => boolean) {
-    const leaving = [...entries].filter(([, entry]) => which(entry))
-    for (const [key] of leaving) entries.delete(key)
-    await Promise.all(leaving.map(([, entry]) => entry.pool.drain()))
-  }
+  const pools = createPools<Backend>(deps)
 
   return {
     session({ owner, version }, dsn, options, signal) {
       const parsed = parseMysqlDsn(dsn)
       const secrets = [dsn, ...mysqlSecretParts(dsn)]
+      const { maxConnections: max, idleConnections: idle, caCertificate: ca } = options
+      const open = (_kind: Kind, within: AbortSignal) => connectBackend(parsed, deps.connect, { ca, signal: within })
 
       async function run(kind: Kind, command: string | null, sql: string, args: readonly unknown[], limits: SqlLimits): Promise<Answered> {
         if (args.length > MAX_ARGS) throw new Fault('INVALID_INPUT', `a statement takes at most ${MAX_ARGS} parameters`)
@@ -123,7 +78,7 @@ export function createMysql(deps: MysqlDeps): MysqlDriver {
         const rows = Math.max(0, Math.min(limits.rows, MAX_ROWS))
         const stop = AbortSignal.any([signal, AbortSignal.timeout(ms + GRACE_MS)])
         const at = { write: kind === 'write', sent: false, args, secrets }
-        const entry = entryOf(owner, version, dsn, parsed, options)
+        const entry = pools.of({ owner, version, settings: [dsn, ca], max, idle, open })
         let backend: Backend | undefined
         let cut: (() => void) | undefined
         let overflow: (() => boolean) | undefined
@@ -154,7 +109,7 @@ export function createMysql(deps: MysqlDeps): MysqlDriver {
 
       /** A session on which the limits are set, and for reading the transaction is open. */
       async function ready(
-        entry: Entry,
+        entry: Entry<Backend>,
         kind: Kind,
         judged: boolean,
         most: { ms: number; rows: number },
@@ -176,7 +131,7 @@ export function createMysql(deps: MysqlDeps): MysqlDriver {
         }
       }
 
-      async function refusePowers(entry: Entry, backend: Backend) {
+      async function refusePowers(entry: Entry<Backend>, backend: Backend) {
         if (!entry.powers || deps.now() - entry.powers.at > POWERS_TTL_MS) {
           const lines = (await backend.query('show grants')).map((row) => String(row[0]))
           entry.powers = { at: deps.now(), list: dangerousPowers(lines) }
@@ -201,8 +156,8 @@ export function createMysql(deps: MysqlDeps): MysqlDriver {
         },
       }
     },
-    drain: (owner, exceptVersion) => drainAll((entry) => entry.owner === owner && entry.version !== exceptVersion),
-    close: () => drainAll(() => true),
+    drain: pools.drain,
+    close: pools.close,
   }
 }
 
@@ -255,7 +210,7 @@ function cancelOn(stop: AbortSignal, backend: Backend): () => void {
 }
 
 /** Gives the session back, emptied: in the background, because the caller has its answer already. Never rejects. */
-async function release(entry: Entry, backend: Backend, kind: Kind, usable: boolean): Promise<void> {
+async function release(entry: Entry<Backend>, backend: Backend, kind: Kind, usable: boolean): Promise<void> {
   let clean = false
   if (usable && backend.alive) {
     const timer = setTimeout(backend.destroy, CLEANSE_MS)

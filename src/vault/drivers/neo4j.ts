@@ -2,7 +2,6 @@
  * The Neo4j driver of the strong room: clients by credential version, one caller at a time on each. Reading is fenced three times: the
  * statement's words (neo4j-fence.ts), the server's own judgement of it (EXPLAIN), and a transaction in read access mode.
  */
-import { createHash } from 'node:crypto'
 import { Fault, fail } from '../../base/errors.ts'
 import { MAX_TIMEOUT_MS } from './caps.ts'
 import type { Driver, DriverDeps, Use } from './driver.ts'
@@ -13,22 +12,12 @@ import { neo4jStanding, POWERS_TTL_MS } from './neo4j-standing.ts'
 import { transact } from './neo4j-transaction.ts'
 import { isLocal, parseNeo4j } from './neo4j-uri.ts'
 import { parametersOf } from './neo4j-values.ts'
-import { createPool, type Pool } from './pool.ts'
+import { createPools, type Entry } from './pools.ts'
 import type { GraphLimits, GraphSession } from './session.ts'
 
-const IDLE_MS = 60_000
-/** Pools of other credentials are closed, the longest unused first, beyond this many. */
-const MAX_POOLS = 200
 /** Our own clock strikes this much after the server's, so that the server's own word comes first. */
 const GRACE_MS = 1000
 
-interface Entry {
-  owner: string
-  version: number
-  pool: Pool<Neo4jBackend>
-  usedAt: number
-  powers: { at: number; list: string[] } | undefined
-}
 interface Options {
   maxConnections: number
   idleConnections: number
@@ -42,39 +31,7 @@ interface Options {
 export type Neo4jDriver = Driver<GraphSession>
 
 export function createNeo4j(deps: Pick<DriverDeps, 'address' | 'now'>): Neo4jDriver {
-  const entries = new Map<string, Entry>()
-
-  function entryOf({ owner, version }: Use, key: string, options: Options, open: () => Promise<Neo4jBackend>): Entry {
-    let entry = entries.get(key)
-    if (!entry) {
-      const pool = createPool<Neo4jBackend>({
-        max: options.maxConnections,
-        idle: Math.min(options.idleConnections, options.maxConnections),
-        idleMs: IDLE_MS,
-        onEmpty: () => entries.get(key)?.pool === pool && entries.delete(key),
-        open,
-      })
-      entry = { owner, version, pool, usedAt: 0, powers: undefined }
-      entries.set(key, entry)
-      if (entries.size > MAX_POOLS) forgetOldest(entry)
-    }
-    entry.usedAt = deps.now()
-    return entry
-  }
-
-  function forgetOldest(newest: Entry) {
-    let oldest: [string, Entry] | undefined
-    for (const item of entries) if (item[1] !== newest && (!oldest || item[1].usedAt < oldest[1].usedAt)) oldest = item
-    if (!oldest) return
-    entries.delete(oldest[0])
-    void oldest[1].pool.drain()
-  }
-
-  async function drainAll(which: (entry: Entry) => boolean) {
-    const leaving = [...entries].filter(([, entry]) => which(entry))
-    for (const [key] of leaving) entries.delete(key)
-    await Promise.all(leaving.map(([, entry]) => entry.pool.drain()))
-  }
+  const pools = createPools<Neo4jBackend>(deps)
 
   function session(use: Use): GraphSession {
     const { secret, entered } = use.credential
@@ -84,23 +41,19 @@ export function createNeo4j(deps: Pick<DriverDeps, 'address' | 'now'>): Neo4jDri
     const [uri, username, database] = [text('uri', ''), text('username', 'neo4j'), text('database', 'neo4j')]
     const target = parseNeo4j(uri)
     const options = optionsOf(use.config)
-    const { ca, allowPlain, maxConnections, idleConnections } = options
-    const key = createHash('sha256')
-      .update(
-        JSON.stringify([use.owner, use.version, target, username, password, database, maxConnections, idleConnections, ca, allowPlain]),
-      )
-      .digest('base64')
+    const { ca, allowPlain, maxConnections: max, idleConnections: idle } = options
+    const settings = [target, username, password, database, ca, allowPlain]
     const open = () => connectNeo4j(target, deps.address, { username, password, ca, allowPlain })
 
     /** A client for as long as `work` takes, within the time. */
     async function within<T>(
       timeoutMs: number,
       at: { committing: boolean; parameters: readonly unknown[] },
-      work: (backend: Neo4jBackend, entry: Entry, ms: number) => Promise<T>,
+      work: (backend: Neo4jBackend, entry: Entry<Neo4jBackend>, ms: number) => Promise<T>,
     ): Promise<T> {
       const ms = Math.max(1, Math.min(timeoutMs || options.timeoutMs, MAX_TIMEOUT_MS))
       const stop = AbortSignal.any([use.signal, AbortSignal.timeout(ms + GRACE_MS)])
-      const entry = entryOf(use, key, options, open)
+      const entry = pools.of({ owner: use.owner, version: use.version, settings, max, idle, open })
       let backend: Neo4jBackend | undefined
       let overflow: (() => boolean) | undefined
       let kept = false
@@ -141,7 +94,7 @@ export function createNeo4j(deps: Pick<DriverDeps, 'address' | 'now'>): Neo4jDri
       })
     }
 
-    async function refusePowers(entry: Entry, client: Neo4jBackend['client'], timeoutMs: number) {
+    async function refusePowers(entry: Entry<Neo4jBackend>, client: Neo4jBackend['client'], timeoutMs: number) {
       if (!entry.powers || deps.now() - entry.powers.at > POWERS_TTL_MS)
         entry.powers = { at: deps.now(), list: (await neo4jStanding(client, { username, database, timeoutMs })).powers }
       if (entry.powers.list.length === 0) return
@@ -171,8 +124,8 @@ export function createNeo4j(deps: Pick<DriverDeps, 'address' | 'now'>): Neo4jDri
 
   return {
     session,
-    drain: (owner, exceptVersion) => drainAll((entry) => entry.owner === owner && entry.version !== exceptVersion),
-    close: () => drainAll(() => true),
+    drain: pools.drain,
+    close: pools.close,
   }
 }
 

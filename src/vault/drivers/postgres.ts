@@ -3,14 +3,14 @@
  * fenced three times: the parse tree (postgres-fence.ts), one statement by the protocol (postgres-statement.ts), and a read-only
  * transaction on a session that is read-only by default; afterwards the session is emptied or cut.
  */
-import { createHash } from 'node:crypto'
 import { Fault } from '../../base/errors.ts'
 import { MAX_ARGS, MAX_ROWS, MAX_TIMEOUT_MS } from './caps.ts'
-import { type PostgresDsn, parseDsn, secretPartsOf } from './dsn.ts'
+import { parseDsn, secretPartsOf } from './dsn.ts'
 import { type Connect, type Backend, connectBackend } from './postgres-connect.ts'
 import { postgresFault, timedOut } from './postgres-errors.ts'
 import { createParser } from './postgres-parser.ts'
-import { createPool, type Kind, type Pool } from './pool.ts'
+import type { Kind } from './pool.ts'
+import { createPools, type Entry } from './pools.ts'
 import { dangerousPowers, POWERS_TTL_MS } from './postgres-powers.ts'
 import { type Answered, runStatement } from './postgres-statement.ts'
 import type { SqlLimits, SqlSession } from './session.ts'
@@ -45,9 +45,6 @@ export interface PostgresDriver {
   close(): Promise<void>
 }
 
-const IDLE_MS = 60_000
-/** Pools of other credentials are closed, the longest unused first, beyond this many. */
-const MAX_POOLS = 200
 /** A reader that waits for somebody's lock only stands in the way of others. */
 const LOCK_TIMEOUT_MS = 5000
 /** Our own clock strikes this much after the server's, so that the server's own word comes first. */
@@ -59,69 +56,27 @@ const CLEANSE_MS = 5000
 /** A session may have died in the pool: another one is taken while nothing has been sent. */
 const TRIES = 3
 
-interface Entry {
-  owner: string
-  version: number
-  pool: Pool<Backend>
-  usedAt: number
-  powers: { at: number; list: string[] } | undefined
-}
-
 export function createPostgres(deps: PostgresDeps): PostgresDriver {
   const parser = createParser()
-  const entries = new Map<string, Entry>()
-
-  function entryOf(owner: string, version: number, dsn: string, parsed: PostgresDsn, options: PostgresOptions): Entry {
-    const { maxConnections: max, idleConnections: idle, caCertificate: ca } = options
-    const key = createHash('sha256')
-      .update(JSON.stringify([owner, version, dsn, max, idle, ca]))
-      .digest('base64')
-    let entry = entries.get(key)
-    if (!entry) {
-      const pool = createPool<Backend>({
-        max,
-        idle: Math.min(idle, max),
-        idleMs: deps.idleMs ?? IDLE_MS,
-        onEmpty: () => entries.get(key)?.pool === pool && entries.delete(key),
-        async open(kind, signal) {
-          const backend = await connectBackend(parsed, deps.connect, { readOnly: kind === 'read', ca, signal })
-          backend.client.on('error', () => deps.onPoolError?.(owner))
-          return backend
-        },
-      })
-      entry = { owner, version, pool, usedAt: 0, powers: undefined }
-      entries.set(key, entry)
-      if (entries.size > MAX_POOLS) forgetOldest(entry)
-    }
-    entry.usedAt = deps.now()
-    return entry
-  }
-
-  function forgetOldest(newest: Entry) {
-    let oldest: [string, Entry] | undefined
-    for (const item of entries) if (item[1] !== newest && (!oldest || item[1].usedAt < oldest[1].usedAt)) oldest = item
-    if (!oldest) return
-    entries.delete(oldest[0])
-    void oldest[1].pool.drain()
-  }
-
-  async function drainAll(which: (entry: Entry) => boolean) {
-    const leaving = [...entries].filter(([, entry]) => which(entry))
-    for (const [key] of leaving) entries.delete(key)
-    await Promise.all(leaving.map(([, entry]) => entry.pool.drain()))
-  }
+  const pools = createPools<Backend>(deps)
 
   return {
     session({ owner, version }, dsn, options, signal) {
       const parsed = parseDsn(dsn)
       const secrets = [dsn, ...secretPartsOf(dsn)]
+      const { maxConnections: max, idleConnections: idle, caCertificate: ca } = options
+      const open = async (kind: Kind, within: AbortSignal) => {
+        const backend = await connectBackend(parsed, deps.connect, { readOnly: kind === 'read', ca, signal: within })
+        backend.client.on('error', () => deps.onPoolError?.(owner))
+        return backend
+      }
 
       async function run(kind: Kind, judged: boolean, sql: string, args: readonly unknown[], limits: SqlLimits): Promise<Answered> {
         if (args.length > MAX_ARGS) throw new Fault('INVALID_INPUT', `a statement takes at most ${MAX_ARGS} parameters`)
         const ms = Math.max(1, Math.min(limits.timeoutMs || options.timeoutMs, MAX_TIMEOUT_MS))
         const stop = AbortSignal.any([signal, AbortSignal.timeout(ms + GRACE_MS)])
         const at = { write: kind === 'write', sent: false, args, secrets }
-        const entry = entryOf(owner, version, dsn, parsed, options)
+        const entry = pools.of({ owner, version, settings: [dsn, ca], max, idle, open })
         let backend: Backend | undefined
         let cut: (() => void) | undefined
         let overflow: (() => boolean) | undefined
@@ -157,7 +112,7 @@ export function createPostgres(deps: PostgresDeps): PostgresDriver {
       }
 
       /** A session on which the transaction is open, or the time limit set. */
-      async function ready(entry: Entry, kind: Kind, judged: boolean, ms: number, stop: AbortSignal): Promise<Backend> {
+      async function ready(entry: Entry<Backend>, kind: Kind, judged: boolean, ms: number, stop: AbortSignal): Promise<Backend> {
         for (let tries = 1; ; tries++) {
           const backend = await entry.pool.take(kind, stop)
           const off = cancelOn(stop, backend)
@@ -174,7 +129,7 @@ export function createPostgres(deps: PostgresDeps): PostgresDriver {
         }
       }
 
-      async function refusePowers(entry: Entry, backend: Backend) {
+      async function refusePowers(entry: Entry<Backend>, backend: Backend) {
         if (!entry.powers || deps.now() - entry.powers.at > POWERS_TTL_MS) {
           entry.powers = { at: deps.now(), list: await dangerousPowers(backend.client) }
         }
@@ -198,9 +153,9 @@ export function createPostgres(deps: PostgresDeps): PostgresDriver {
         },
       }
     },
-    drain: (owner, exceptVersion) => drainAll((entry) => entry.owner === owner && entry.version !== exceptVersion),
+    drain: pools.drain,
     async close() {
-      await drainAll(() => true)
+      await pools.close()
       await parser.close()
     },
   }
@@ -236,7 +191,7 @@ function cancelOn(stop: AbortSignal, backend: Backend): () => void {
 }
 
 /** Gives the session back, emptied: in the background, because the caller has its answer already. Never rejects. */
-async function release(entry: Entry, backend: Backend, kind: Kind, usable: boolean): Promise<void> {
+async function release(entry: Entry<Backend>, backend: Backend, kind: Kind, usable: boolean): Promise<void> {
   let clean = false
   if (usable && backend.alive) {
     const timer = setTimeout(backend.destroy, CLEANSE_MS)

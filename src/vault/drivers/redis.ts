@@ -2,23 +2,19 @@
  * The Redis driver of the strong room: sessions by credential version, one caller at a time on each. A command is judged by
  * redis-commands.ts and by what the server tells of it; none may pass that changes the session, so that nothing is left in it.
  */
-import { createHash } from 'node:crypto'
 import { ErrorReply } from 'redis'
 import { Fault, fail } from '../../base/errors.ts'
 import { MAX_ARGS, MAX_TIMEOUT_MS } from './caps.ts'
 import type { Driver, DriverDeps, Use } from './driver.ts'
-import { createPool, type Pool } from './pool.ts'
+import { createPools, type Entry } from './pools.ts'
 import { judgeCommand, judgeTold, type Mode, type Told } from './redis-commands.ts'
 import { connectRedis, onlyRefusals, type RedisBackend } from './redis-connect.ts'
-import { parseRedis, type RedisDsn, redisSecrets } from './redis-dsn.ts'
+import { parseRedis, redisSecrets } from './redis-dsn.ts'
 import { redisFault, timedOut } from './redis-errors.ts'
 import { POWERS_TTL_MS, redisPowers, redisStanding } from './redis-standing.ts'
 import { plainReply } from './redis-values.ts'
 import type { RedisSession } from './session.ts'
 
-const IDLE_MS = 60_000
-/** Pools of other credentials are closed, the longest unused first, beyond this many. */
-const MAX_POOLS = 200
 /** Bytes of one command with its arguments. */
 const MAX_COMMAND_BYTES = 4 * 1024 * 1024
 /** Commands whose flags are remembered; there are some hundreds in all. */
@@ -35,54 +31,16 @@ interface Options {
   ca: string | undefined
 }
 
-interface Entry {
-  owner: string
-  version: number
-  pool: Pool<RedisBackend>
-  usedAt: number
-  powers: { at: number; list: string[] } | undefined
-  told: Map<string, Told>
-}
-
 export type RedisDriver = Driver<RedisSession>
 
 export function createRedis(deps: Pick<DriverDeps, 'address' | 'connect' | 'now'>): RedisDriver {
-  const entries = new Map<string, Entry>()
-
-  function entryOf({ owner, version }: Use, dsn: RedisDsn, options: Options): Entry {
-    const { maxConnections: max, idleConnections: idle, allowPlain, ca } = options
-    const key = createHash('sha256')
-      .update(JSON.stringify([owner, version, dsn, max, idle, allowPlain, ca]))
-      .digest('base64')
-    let entry = entries.get(key)
-    if (!entry) {
-      const pool = createPool<RedisBackend>({
-        max,
-        idle: Math.min(idle, max),
-        idleMs: IDLE_MS,
-        onEmpty: () => entries.get(key)?.pool === pool && entries.delete(key),
-        open: (_, signal) => connectRedis(dsn, deps, { ca, allowPlain, signal }),
-      })
-      entry = { owner, version, pool, usedAt: 0, powers: undefined, told: new Map() }
-      entries.set(key, entry)
-      if (entries.size > MAX_POOLS) forgetOldest(entry)
-    }
-    entry.usedAt = deps.now()
-    return entry
-  }
-
-  function forgetOldest(newest: Entry) {
-    let oldest: [string, Entry] | undefined
-    for (const item of entries) if (item[1] !== newest && (!oldest || item[1].usedAt < oldest[1].usedAt)) oldest = item
-    if (!oldest) return
-    entries.delete(oldest[0])
-    void oldest[1].pool.drain()
-  }
-
-  async function drainAll(which: (entry: Entry) => boolean) {
-    const leaving = [...entries].filter(([, entry]) => which(entry))
-    for (const [key] of leaving) entries.delete(key)
-    await Promise.all(leaving.map(([, entry]) => entry.pool.drain()))
+  const pools = createPools<RedisBackend>(deps)
+  /** What each server has told of its commands, for as long as there is a pool. */
+  const heard = new WeakMap<Entry<RedisBackend>, Map<string, Told>>()
+  function heardOf(entry: Entry<RedisBackend>): Map<string, Told> {
+    const known = heard.get(entry) ?? new Map<string, Told>()
+    heard.set(entry, known)
+    return known
   }
 
   function session(use: Use): RedisSession {
@@ -90,16 +48,18 @@ export function createRedis(deps: Pick<DriverDeps, 'address' | 'connect' | 'now'
     const dsn = parseRedis(written)
     const options = optionsOf(use.config)
     const secrets = [written, ...redisSecrets(written)]
+    const { maxConnections: max, idleConnections: idle, allowPlain, ca } = options
+    const open = (_: unknown, signal: AbortSignal) => connectRedis(dsn, deps, { ca, allowPlain, signal })
 
     /** A session for as long as `work` takes, within the time. `at.sent` says whether anything was sent that could change data. */
     async function within<T>(
       timeoutMs: number,
       at: { write: boolean; sent: boolean; args: readonly string[] },
-      work: (backend: RedisBackend, entry: Entry) => Promise<T>,
+      work: (backend: RedisBackend, entry: Entry<RedisBackend>) => Promise<T>,
     ): Promise<T> {
       const ms = Math.max(1, Math.min(timeoutMs || options.timeoutMs, MAX_TIMEOUT_MS))
       const stop = AbortSignal.any([use.signal, AbortSignal.timeout(ms)])
-      const entry = entryOf(use, dsn, options)
+      const entry = pools.of({ owner: use.owner, version: use.version, settings: [dsn, allowPlain, ca], max, idle, open })
       for (let tries = 1; ; tries++) {
         let backend: RedisBackend | undefined
         let cut: (() => void) | undefined
@@ -132,10 +92,10 @@ export function createRedis(deps: Pick<DriverDeps, 'address' | 'connect' | 'now'
       const at = { write: mode === 'write', sent: false, args }
       return within(limits.timeoutMs, at, async (backend, entry) => {
         if (!options.acceptSuperuser) await refusePowers(entry, backend)
-        let told = await tell(entry, backend, judged.name)
+        let told = await tell(heardOf(entry), backend, judged.name)
         // A command that holds others is none itself: its parts have the flags.
         if (Array.isArray(told) && !told.includes('readonly') && !told.includes('write') && judged.known && judged.full !== judged.name)
-          told = (await tell(entry, backend, judged.full)) ?? told
+          told = (await tell(heardOf(entry), backend, judged.full)) ?? told
         judgeTold(mode, judged, told)
         // A write that fails on a session that had died in the pool would be one of which nobody knows whether it was done.
         if (at.write) await backend.send(['PING']).catch(onlyRefusals)
@@ -144,7 +104,7 @@ export function createRedis(deps: Pick<DriverDeps, 'address' | 'connect' | 'now'
       })
     }
 
-    async function refusePowers(entry: Entry, backend: RedisBackend) {
+    async function refusePowers(entry: Entry<RedisBackend>, backend: RedisBackend) {
       if (!entry.powers || deps.now() - entry.powers.at > POWERS_TTL_MS)
         entry.powers = { at: deps.now(), list: await redisPowers(backend, dsn.user ?? 'default') }
       if (entry.powers.list.length === 0) return
@@ -166,8 +126,8 @@ export function createRedis(deps: Pick<DriverDeps, 'address' | 'connect' | 'now'
 
   return {
     session,
-    drain: (owner, exceptVersion) => drainAll((entry) => entry.owner === owner && entry.version !== exceptVersion),
-    close: () => drainAll(() => true),
+    drain: pools.drain,
+    close: pools.close,
   }
 }
 
@@ -184,8 +144,8 @@ function optionsOf(config: Use['config']): Options {
 }
 
 /** Flags and categories of a command, from the server: `[name, arity, flags, first, last, step, categories, …]`. */
-async function tell(entry: Entry, backend: RedisBackend, name: string): Promise<Told> {
-  if (entry.told.has(name)) return entry.told.get(name)
+async function tell(heard: Map<string, Told>, backend: RedisBackend, name: string): Promise<Told> {
+  if (heard.has(name)) return heard.get(name)
   let told: Told
   try {
     const [info] = (await backend.send(['COMMAND', 'INFO', name])) as [unknown[] | null]
@@ -196,7 +156,7 @@ async function tell(entry: Entry, backend: RedisBackend, name: string): Promise<
     if (!(error instanceof ErrorReply)) throw error
     told = undefined
   }
-  if (entry.told.size < MAX_TOLD) entry.told.set(name, told)
+  if (heard.size < MAX_TOLD) heard.set(name, told)
   return told
 }
 
