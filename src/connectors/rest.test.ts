@@ -185,6 +185,8 @@ describe('trying again', () => {
 
   it('a read survives refused, cut and broken answers', async () => {
     expect((await rest(carrier(unsent(), cut(), json({ n: 1 })), { path: '/a' })).body).toEqual({ n: 1 })
+    const search = { method: 'POST', path: '/search', body: {}, asks: true } as const
+    expect((await rest(carrier(unsent(), cut(), json({ n: 1 })), search)).body).toEqual({ n: 1 })
     expect((await rest(carrier(broken, json({ n: 2 })), { path: '/a' })).body).toEqual({ n: 2 })
   })
 

@@ -34,6 +34,8 @@ export interface RestCall {
   headers?: Readonly<Record<string, string>>
   /** Making the very same call twice does no harm: it may be tried again although it writes. */
   idempotent?: boolean
+  /** It only asks, although its method does not say so (a search by POST): what a read survives, it survives. */
+  asks?: true
   /** The name for sentences. */
   vendor?: string
   /** Asked before the standard judge. */
@@ -88,7 +90,7 @@ export async function rest(ctx: Carrier, call: RestCall): Promise<Answer> {
 
 /** Like `rest`, but the verdict is part of the answer. Faults only when no answer came: UPSTREAM_ERROR, STEP_TIMED_OUT, EGRESS_BLOCKED. */
 export async function exchange(ctx: Carrier, call: RestCall): Promise<Answer> {
-  const reads = SAFE.has(call.method ?? 'GET')
+  const reads = call.asks === true || SAFE.has(call.method ?? 'GET')
   const tries = reads || call.idempotent === true ? TRIES : 1
   for (let n = 1; ; n++) {
     let pause = PAUSES_MS[n - 1] ?? 0

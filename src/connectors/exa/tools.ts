@@ -7,26 +7,13 @@ const MOST_RESULTS = 100
 const MOST_CHARACTERS = 10_000
 /** `includeDomains` and `excludeDomains` take so many. */
 const MOST_DOMAINS = 1200
-/** As many tries as any read gets, with the same pauses: POST is not known to be one, but a search changes nothing. */
-const TRIES = 3
-const PAUSES_MS = [300, 1200] as const
 
 /** Sent once. */
 export const call = async (ctx: ToolContext, path: string, body: object, more: Partial<RestCall> = {}): Promise<unknown> =>
   (await rest(ctx, { method: 'POST', path, body, vendor: 'Exa', judge, ...more })).body
 
 /** A search, also tried again when the connection broke. Should Exa have carried it out all the same, it is charged twice: half a cent. */
-export async function search(ctx: ToolContext, path: string, body: object): Promise<unknown> {
-  for (let n = 1; ; n++) {
-    try {
-      return await call(ctx, path, body, { idempotent: true })
-    } catch (error) {
-      const broke = error instanceof Fault && error.code === 'UPSTREAM_ERROR' && error.maybeDone && error.details?.status === undefined
-      if (!broke || n >= TRIES) throw error
-      await ctx.wait(PAUSES_MS[n - 1] ?? 0)
-    }
-  }
-}
+export const search = (ctx: ToolContext, path: string, body: object): Promise<unknown> => call(ctx, path, body, { asks: true })
 
 const text = z.string().trim().min(1)
 const day = z
