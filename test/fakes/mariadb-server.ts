@@ -4,12 +4,12 @@
  */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import mysql from 'mysql2/promise'
+import { freePort, runAs } from './part.ts'
 
 const run = promisify(execFile)
 
@@ -45,25 +45,8 @@ export interface TestMariadb {
   stop(): Promise<void>
 }
 
-/** The server refuses to run as root unless told to: then it runs as the system's `mysql`. */
-async function runAs(): Promise<{ uid: number; gid: number } | undefined> {
-  if (process.getuid?.() !== 0) return undefined
-  const line = (await readFile('/etc/passwd', 'utf8')).split('\n').find((l) => l.startsWith('mysql:'))
-  if (!line) throw new Error('as root, these tests need a system user called mysql')
-  const [, , uid, gid] = line.split(':')
-  return { uid: Number(uid), gid: Number(gid) }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
-}
-
 export async function startTestMariadb(): Promise<TestMariadb> {
-  const user = await runAs()
+  const user = await runAs('mysql')
   const as = user ? { uid: user.uid, gid: user.gid } : {}
   const home = await mkdtemp(join(tmpdir(), 'test-mariadb-'))
   const data = join(home, 'data')

@@ -5,14 +5,14 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { copyBinaries, findBinaries } from '../../src/base/postgres-binaries.ts'
 import { blockedAt, chooseAccount, SHELTER } from '../../src/base/postgres-place.ts'
+import { freePort, runAs } from './part.ts'
 
 const run = promisify(execFile)
 
@@ -34,23 +34,6 @@ export interface TestPostgres {
   stop(): Promise<void>
 }
 
-/** PostgreSQL refuses to run as root: then it runs as the system's `postgres`. */
-async function runAs(): Promise<{ uid: number; gid: number } | undefined> {
-  if (process.getuid?.() !== 0) return undefined
-  const line = (await readFile('/etc/passwd', 'utf8')).split('\n').find((l) => l.startsWith('postgres:'))
-  if (!line) throw new Error('as root, these tests need a system user called postgres')
-  const [, , uid, gid] = line.split(':')
-  return { uid: Number(uid), gid: Number(gid) }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
-}
-
 /** The folder of the binaries, or of a copy where the clone lies below a directory that the server's user cannot pass through. */
 export function reachableBinaries(): string {
   const found = findBinaries()
@@ -60,7 +43,7 @@ export function reachableBinaries(): string {
 
 export async function startTestPostgres(): Promise<TestPostgres> {
   const bin = reachableBinaries()
-  const user = await runAs()
+  const user = await runAs('postgres')
   const home = await mkdtemp(join(tmpdir(), 'test-postgres-'))
   const data = join(home, 'data')
   const passwordFile = join(home, 'password')

@@ -5,11 +5,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
 import { TEST_CERTIFICATE, TEST_KEY } from './certificate.ts'
+import { freePort } from './part.ts'
 
 export const REDIS_SERVER = '/usr/bin/redis-server'
 
@@ -31,14 +31,6 @@ export interface TestRedis {
   admin(...words: string[]): Promise<unknown>
   certificate: string
   stop(): Promise<void>
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
 }
 
 export async function startTestRedis(): Promise<TestRedis> {
