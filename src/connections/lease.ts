@@ -85,10 +85,11 @@ export function createLease(deps: {
     /** Whether a request that leaves now is over before the lease is. */
     lasts: (held: Held): boolean => Math.max(now() - held.wall, performance.now() - held.steady) < LEASE_MS - TOKEN_REQUEST_MS,
 
-    /** Something of ours broke in the middle: the intent stays, the lease goes, and the next try finds out how things are. */
-    async giveBack(scope: Scope, held: Held): Promise<void> {
-      const next = new Date(now() + nextTry(held.failures, null, deps.random()))
-      const set = { intent_version: held.intent_version, failures: held.failures + 1, next_try_at: next, due_at: next }
+    /** Something of ours broke in the middle: the intent stays, the lease goes, and the next try, at once or after a pause, finds out how things are. */
+    async giveBack(scope: Scope, held: Held, atOnce: boolean): Promise<void> {
+      const next = new Date(now() + (atOnce ? 0 : nextTry(held.failures, null, deps.random())))
+      const again = atOnce ? { due_at: next } : { failures: held.failures + 1, next_try_at: next, due_at: next }
+      const set = { intent_version: held.intent_version, ...again }
       await db.tx(scope, (tx) => grants.letGoOf(tx, held.connection_id, held.fence, set)).catch(() => undefined)
     },
 

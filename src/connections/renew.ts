@@ -7,7 +7,7 @@ import { behalf, onBehalf } from '../base/behalf.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
 import { Fault } from '../base/errors.ts'
 import type { OAuthProvider } from '../connectors/contract.ts'
-import type { CredentialRef, Lending, OAuthClient, OAuthServer, Secret } from '../vault/index.ts'
+import { type CredentialRef, HeldUp, type Lending, type OAuthClient, type OAuthServer, type Secret } from '../vault/index.ts'
 import { KEEPER } from './announce.ts'
 import type { Gate } from './gate.ts'
 import { grants, type GrantRow, isLost, refusals } from './grant-rows.ts'
@@ -82,10 +82,14 @@ export function createRenewals(deps: {
     const { taken, after } = await deps.gate.pass(key, ask.urgent, async () => {
       const held = await lease.take(scope, before, means.provider.rotates !== 'never')
       if (held === null) return { result: { taken: false, after: null }, ended: { kind: 'unasked' as const } }
-      const { heard, after } = await renewNow(scope, before.row, held, means, ask).catch(async (error) => {
-        await lease.giveBack(scope, held)
-        throw error
+      const done = await renewNow(scope, before.row, held, means, ask).catch(async (error: unknown) => {
+        const heldUp = error instanceof HeldUp
+        await lease.giveBack(scope, held, heldUp)
+        return heldUp ? null : Promise.reject(error)
       })
+      // Our own slowness says nothing of the provider: whoever waits asks again at once.
+      if (done === null) return { result: { taken: true, after: null }, ended: { kind: 'unasked' as const } }
+      const { heard, after } = done
       const passing = !heard.ok && (heard.why === 'unreachable' || heard.why === 'transient')
       const ended = passing ? { kind: 'failed' as const, retryAfterS: heard.retryAfterS } : { kind: 'answered' as const }
       return { result: { taken: true, after }, ended }

@@ -3,6 +3,9 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import type { Room } from './room.ts'
 import { reveal, type Secret } from './secret.ts'
 
+/** Nothing was sent: so much time went by on our side that another renewer may be at it. */
+export class HeldUp extends Error {}
+
 /** Of a marked id, in hexadecimal: 64 bits, which nobody guesses by asking. What a right guess would show is that nothing was begun. */
 const MARK = 16
 

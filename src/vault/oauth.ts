@@ -9,7 +9,7 @@ import { RUNTIME, type User } from '../base/secret-use.ts'
 import { assertion } from './assertion.ts'
 import { createCodes } from './codes.ts'
 import { type Judgement, judge, type RefusalRow, type TokenAnswer } from './judge.ts'
-import type { Link } from './oauth-link.ts'
+import { HeldUp, type Link } from './oauth-link.ts'
 import { type Opened, type Use, useOf } from './opened.ts'
 import type { Owned } from './sealed.ts'
 import { conceal, reveal, type Secret } from './secret.ts'
@@ -222,7 +222,7 @@ export function createOAuth(deps: {
       const need = (field: string) => values[field] ?? fail('CREDENTIAL_MALFORMED', `the connection has no ${field}`)
       await deps.fault?.('vault.renew.before_send')
       const answer = await withEach(ask.client, use, ask.rows, async (auth) => {
-        if (!ask.mayLeave()) throw new Fault('DEPENDENCY_UNAVAILABLE', 'the renewal was held up for too long, and is left to another')
+        if (!ask.mayLeave()) throw new HeldUp()
         if (ask.grant === 'client_credentials')
           return oauth.clientCredentialsGrantRequest(as, client, auth, { ...scope, ...ask.params }, options())
         if (ask.grant === 'refresh_token')

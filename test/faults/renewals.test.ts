@@ -52,6 +52,15 @@ describe('one request per expiry', () => {
     expect(outcomes()).toEqual(Array(20).fill('ok'))
   })
 
+  it('[renew.single-flight] held up for so long on our own side that nothing was sent, it is made again at once, and is no failure', async () => {
+    let stalls = 0
+    const slow = await s.process({ fault: (point) => void (point === 'vault.renew.before_send' && stalls++ === 1 && s.tick(15_000)) })
+    const id = await ended(slow)
+    expect(await Promise.all(Array.from({ length: 20 }, () => slow.call(id)))).toEqual(Array(20).fill('200'))
+    expect([stalls, outcomes()]).toEqual([3, ['ok']])
+    expect(await slow.events(id)).toEqual(['created', 'refreshed', 'refreshed'])
+  })
+
   it('[renew.ahead] is made before the end, behind the back of a call that goes out with the old token', async () => {
     const id = await s.connect(one)
     await one.call(id)
