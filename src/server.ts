@@ -258,7 +258,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       say(`Renewals of rotating tokens are held: ${epoch.held()}. If the original is no more: POST /v1/oauth/confirm-original.`)
     await runs.launch()
     engineUp = true
-    await connections.oauth.begin()
+    await connections.begin()
     triggers.begin()
 
     const { auditRetentionDays: days } = config

@@ -40,6 +40,13 @@ export function signed(signer: Signer, said: Said): Checkpoint {
   }
 }
 
+/** A signature on anything that is JSON, with the key to check it by. */
+export const signedText = (signer: Signer, what: string, value: unknown) => ({
+  key_id: keyIdOf(signer.publicKey()),
+  public_key: signer.publicKey(),
+  signature: signer.sign(what, canonical(value)),
+})
+
 /** Whether this key has signed it. What it says of its key is not asked. */
 export function holds(checkpoint: Checkpoint, publicKey: string): boolean {
   try {

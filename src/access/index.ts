@@ -16,7 +16,7 @@ import { rows } from './rows.ts'
 import { createSessions, type From, membershipsOf } from './sessions.ts'
 
 export { type Act, type AuditVerdict, appendAudit, verifyAudit } from './audit.ts'
-export { type Checkpoint, readCheckpoint, type Signer } from './checkpoint.ts'
+export { type Checkpoint, readCheckpoint, type Signer, signedText } from './checkpoint.ts'
 export { checkpoint, exportPage } from './export.ts'
 export { retainAudit } from './retention.ts'
 export { type ExportVerdict, verifyExport } from './verify-export.ts'

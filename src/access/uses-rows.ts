@@ -75,6 +75,21 @@ export const rows = {
     if (f.until) query = query.where('first_at', '<', f.until)
     return tx.all(query)
   },
+  /** Of versions of one secret: when each was sent anywhere last, and how often since the given time. Checks do not count. */
+  ofVersions: (tx: Tx, owner: string, of: readonly { version: number; since: Date }[]) =>
+    tx.all<{ version: number; calls: number; last_used_at: Date | null }>(sql`
+      select v.version, coalesce(s.calls, 0)::int as calls, l.last_at as last_used_at
+      from unnest(${of.map((v) => v.version)}::int[], ${of.map((v) => v.since)}::timestamptz[]) as v(version, since)
+      left join lateral (select sum(u.uses) as calls from secret_uses u where u.workspace_id = ${OWN_WORKSPACE} and u.owner_id = ${owner}
+        and u.version = v.version and u.last_at >= v.since and u.purpose in ('request', 'session')) s on true
+      left join lateral (select u.last_at from secret_uses u where u.workspace_id = ${OWN_WORKSPACE} and u.owner_id = ${owner}
+        and u.version = v.version and u.purpose in ('request', 'session') order by u.seq desc, u.n desc limit 1) l on true`),
+  callsInRun: async (tx: Tx, run: string, owner: string, version: number): Promise<number> =>
+    (
+      await tx.first<{ calls: number }>(sql`
+        select coalesce(sum(uses), 0)::int as calls from secret_uses where workspace_id = ${OWN_WORKSPACE} and owner_id = ${owner}
+          and version = ${version} and run_id = ${run} and purpose in ('request', 'session')`)
+    )?.calls ?? 0,
   /** Those of the entries from one to another, in the order in which their digests were made. */
   between: (tx: Tx, workspace: string, from: number, to: number, limit: number): Promise<StoredUse[]> =>
     tx.all(

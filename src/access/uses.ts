@@ -177,6 +177,8 @@ export function createUses(deps: { db: Db; dir: string; now: () => number; troub
     },
     /** One row more than the limit says that there are more. Newest first. */
     page: (tx: Tx, filter: UseFilter): Promise<StoredUse[]> => rows.page(tx, filter),
+    ofVersions: rows.ofVersions,
+    callsInRun: rows.callsInRun,
     /** Has what was noted until now in the database, if that is there. */
     async flush(): Promise<void> {
       await writing

@@ -22,6 +22,8 @@ export interface Binding {
   connector: Connector
   profileId: string
   connectionId: string | null
+  /** Of the profile: a connection of another one is never used. */
+  environment: string
   config: Record<string, unknown>
 }
 
@@ -73,7 +75,7 @@ export function createBindings(deps: { db: Db; connectors: ReadonlyMap<string, C
         details: { instance_id: row.instance_id, environment },
       })
     const config = connector.config.parse(row.config) as Record<string, unknown>
-    return { instanceId: row.instance_id, connector, profileId: row.profile_id, connectionId: row.connection_id, config }
+    return { instanceId: row.instance_id, connector, profileId: row.profile_id, connectionId: row.connection_id, environment, config }
   }
 
   const shown = async (tx: Tx, row: InstanceRow): Promise<InstanceFacts> => showInstance(row, await rows.profiles(tx, [row.id]))

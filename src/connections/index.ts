@@ -4,20 +4,25 @@ import { fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { createLastUse } from '../base/last-use.ts'
 import { type Page, pageOf, readCursor } from '../base/page.ts'
-import { type Connector, waitOf } from '../connectors/contract.ts'
+import type { Connector } from '../connectors/contract.ts'
 import type { FieldFacts, Lending } from '../vault/index.ts'
+import { KEEPER } from './announce.ts'
 import { exchangesOf } from './exchanges.ts'
-import type { GrantRow } from './grant-rows.ts'
 import { grants } from './grant-rows.ts'
-import { fits, type LendRequest, type Lent, lendDatabase, lendHttp, lendLocal, mustServe, reach, wayBack } from './lend.ts'
+import { fits, type LendRequest, type Lent, reach, wayBack } from './lend.ts'
+import { createLoans } from './loans.ts'
 import { createOAuthConnections, type OAuthDeps } from './oauth.ts'
 import { createPace } from './pace.ts'
+import { createRotations } from './rotate.ts'
+import { createRotationRound } from './rotation-round.ts'
+import { rotations as openRotations } from './rotation-rows.ts'
 import { type ConnectionRow, type ListFilter, rows, STATUSES, type Status } from './rows.ts'
 import { type ConnectionFacts, REASONS, show } from './show.ts'
 import { createSignUp, withSignUps } from './sign-up.ts'
 import { createStore } from './store.ts'
 import { createTryOut } from './tryout.ts'
 import { createValidation, type Validation, waitFor } from './validate.ts'
+import { type Believed, createInstead } from './versions.ts'
 
 export type { Subscriber } from './announce.ts'
 export type { AppFacts, AppInput, ConfiguredApp } from './apps.ts'
@@ -26,23 +31,19 @@ export type { Asker, AuthorizeInput, Callback, Invitation } from './connect.ts'
 export type { Diagnosis } from './doctor.ts'
 export { type Ending, failed } from './ending.ts'
 export { createEpoch } from './epoch.ts'
+export { LONGEST_OVERLAP_MINUTES, OVERLAP_MINUTES } from './rotate.ts'
+export type { RotationResult, RotationRow, RotationTest } from './rotation-rows.ts'
 export { type ConnectionFacts, type LendRequest, type Lent, REASONS, reach, STATUSES, type Status, type Validation, waitFor, wayBack }
 
 /** How long a connection's row is believed by the hot path: a change elsewhere is seen within a second. */
 const BELIEVE_MS = 1_000
 const BELIEVE_MAX = 5_000
 
-interface Believed {
-  row: ConnectionRow
-  grant: GrantRow | null
-  until: number
-}
-
 export function createConnections(
   deps: { db: Db; vault: Lending; connectors: ReadonlyMap<string, Connector>; now: () => number } & OAuthDeps,
 ) {
   const { db, vault, now, providers } = deps
-  const believed = new Map<string, Believed>()
+  const believed = new Map<string, Believed & { until: number }>()
   const lastUse = createLastUse({
     now,
     write: (batch) => db.everyTenant('last use of connections, coalesced', (tx) => rows.touch(tx, batch)),
@@ -58,8 +59,8 @@ export function createConnections(
     const known = believed.get(id)
     if (known && known.until > now() && known.row.workspace_id === scope.workspace && known.row.project_id === scope.project) return known
     const found = await db.once(scope, async (tx) => {
-      const [row, grant] = await Promise.all([must(tx, id), grants.get(tx, id)])
-      return { row, grant: grant ?? null }
+      const [row, grant, rotation] = await Promise.all([must(tx, id), grants.get(tx, id), openRotations.open(tx, id)])
+      return { row, grant: grant ?? null, rotation: rotation ?? null }
     })
     if (believed.size >= BELIEVE_MAX) believed.delete(believed.keys().next().value as string)
     const fresh = { ...found, until: now() + BELIEVE_MS }
@@ -99,40 +100,20 @@ export function createConnections(
     now,
   })
 
-  async function lend(scope: Scope, request: LendRequest): Promise<Lent & { grantedScopes: string[] | null }> {
-    const { connector, config, signal, user } = request
-    if (request.connectionId === null) return Object.assign(lendLocal(vault, scope, connector, config, signal), { grantedScopes: null })
-    const at = await current(scope, request.connectionId)
-    const { row, grant } = at
-    if (!fits(connector, row, (slug) => providers.has(slug)))
-      fail('BINDING_MISSING', `the connection ${row.name} is for ${row.provider}, not for ${connector.slug}`, {
-        details: { connection_id: row.id },
-      })
-    if (request.version === undefined) mustServe(row)
-    lastUse.touch(row.id)
-    const renews = grant !== null && request.version === undefined
-    const version = request.version ?? (renews ? await oauth.fresh.version(scope, { row, grant }) : row.credential_version)
-    // A version that was replaced a moment ago, perhaps by another process, is gone: the call goes on with the one that is there.
-    const latest = async () => request.version ?? (await reload(scope, row.id)).row.credential_version
-    const more = grant === null ? {} : { apiHosts: await oauth.apiHosts(row, grant) }
-    const renewed = renews ? { renewed: (used: number) => oauth.fresh.afterRefusal(scope, row.id, used) } : {}
-    const loan = { vault, row, connector, config, signal, user, version, latest, ...more, ...renewed }
-    const lent = connector.auth.kind === 'dsn' ? lendDatabase(loan) : inTurn(lendHttp(loan), row.id, request)
-    // Not spread: its credentialVersion tells what was used last.
-    return Object.assign(lent, { grantedScopes: row.granted_scopes })
-  }
-
-  /** Each of its requests waits its turn, and a pause that is asked for holds for everybody. */
-  function inTurn(lent: Lent, id: string, { connector, signal }: LendRequest): Lent {
-    const send = lent.fetch
-    lent.fetch = async (pathOrUrl, init) => {
-      await pace.turn(id, connector.rate, waitFor(signal))
-      const answer = await send(pathOrUrl, init)
-      if (answer.status === 429) pace.pause(id, waitOf(answer.headers) ?? 0)
-      return answer
-    }
-    return lent
-  }
+  const rotations = createRotations({ db, vault, must, successor: store.successor, event, forget, now, fault: deps.fault })
+  const rotationRound = createRotationRound({ db, rotations, audit: deps.audit, trouble: deps.trouble, everyMs: deps.lookEveryMs })
+  const instead = createInstead({
+    reload,
+    fellBack: (scope, row, rotation, facts) =>
+      db.tx(scope, async (tx) => {
+        if (!(await rotations.fellBack(tx, scope, row.id, rotation.id, facts))) return
+        const said = { rotation_id: rotation.id, refused_version: facts.from, served_by: facts.to }
+        await oauth.tell(tx, row, 'connection.rotation_fallback', said)
+        const act = { actor: KEEPER, action: 'rotation.fallback', target: row.id, outcome: 'done' as const, details: said }
+        await deps.audit(tx, scope, act)
+      }),
+  })
+  const lend = createLoans({ vault, providers, oauth, pace, used: lastUse.touch, current, reload, instead })
 
   const { apps, renewNow, tell } = oauth
   const validation = createValidation({ must, connectors: deps.connectors, providers, lend, renewNow, event, forget, db, now })
@@ -146,6 +127,8 @@ export function createConnections(
     /** A call was told to wait, in whatever way its vendor says so. */
     slowDown: pace.pause,
     oauth,
+    rotations,
+    rotationRound,
     signUp,
     mark: rows.mark,
     create: store.create,
@@ -258,7 +241,12 @@ export function createConnections(
       return new Map(ids.length === 0 ? [] : (await rows.some(tx, ids)).map((r) => [r.id, r]))
     },
 
+    async begin(): Promise<void> {
+      await oauth.begin()
+      rotationRound.begin()
+    },
     async close(): Promise<void> {
+      await rotationRound.end()
       await oauth.end()
       await lastUse.flush()
     },

@@ -6,12 +6,17 @@ import { bearer, type Connector, type ToolContext } from '../connectors/contract
 import { type CredentialRef, eachCall, type Lending, type RemoteWire, type Sessions } from '../vault/index.ts'
 import type { ConnectionRow } from './rows.ts'
 import { REASONS } from './show.ts'
+import type { Instead } from './versions.ts'
 
 /** What one call borrows. */
 export interface Lent extends Pick<ToolContext, 'fetch' | 'db' | 'session' | 'base' | 'account' | 'entered'> {
   connectionId: string | null
   /** The version that the last request went out with. */
   credentialVersion: number | null
+  /** The credential was refused in a way that no status told: whether the call may be made once more, with another version. */
+  again: () => Promise<boolean>
+  /** That one was refused too. */
+  back: () => void
   /** Takes the credential, and all others of the workspace, out of what a tool made of the answers. */
   clean: <T>(output: T) => T
 }
@@ -21,6 +26,8 @@ export interface LendRequest {
   connector: Connector
   config: Record<string, unknown>
   signal: AbortSignal
+  /** Of the profile that asks; a connection of another one is refused. */
+  environment?: string
   /** For whom: it is on record with each use. */
   user: User
   /** A version other than the live one (a staged credential under test). */
@@ -35,10 +42,10 @@ export interface Loan {
   signal: AbortSignal
   user: User
   version: number
-  /** The version to go on with when this one has been replaced and destroyed meanwhile. */
-  latest: () => Promise<number>
-  /** For tokens that are renewed: after a 401, the version to try once more, or null. */
-  renewed?: (used: number) => Promise<number | null>
+  /** The row to go on with when this version has been replaced and destroyed meanwhile. */
+  latest: () => Promise<ConnectionRow>
+  /** Where this version is refused: another one to try once, or null. */
+  instead?: (used: number) => Promise<Instead | null>
   /** Hosts that an OAuth account's tokens may go to, for connectors that any account may be used with. */
   apiHosts?: readonly string[]
 }
@@ -50,15 +57,17 @@ const refOf = (row: ConnectionRow, version: number): CredentialRef => ({
   version,
 })
 
-/** Nothing has left the building yet when a version turns out to be gone, so going on with the next one repeats nothing. */
-async function withLiving<T>(loan: Loan, version: number, use: (ref: CredentialRef) => Promise<T>): Promise<T> {
+/** Nothing has left the building yet when a version turns out to be gone, so going on with the one that is there repeats nothing. */
+async function withLiving<T>(loan: Loan, at: VersionOf, use: (ref: CredentialRef) => Promise<T>): Promise<T> {
   try {
-    return await use(refOf(loan.row, version))
+    return await use(refOf(at.row, at.version))
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'NOT_FOUND') throw error
     const next = await loan.latest()
-    if (next === version) throw error
-    return use(refOf(loan.row, next))
+    if (next.credential_version === at.version) throw error
+    at.row = next
+    at.version = next.credential_version
+    return use(refOf(at.row, at.version))
   }
 }
 
@@ -134,21 +143,55 @@ function recipeOf({ row, connector, config, apiHosts }: Loan) {
   return { base, recipe: { put: token, hosts: allowed, publicFields: {} } }
 }
 
+/** The version of one loan. It moves once at most, to one that answers where this one is refused, and back where that is refused too. */
+function versionOf(loan: Loan) {
+  let other: { was: number; it: Instead; told: boolean } | null = null
+  let asked = false
+  const at = {
+    version: loan.version,
+    row: loan.row,
+    async moveOn(): Promise<boolean> {
+      if (asked || !loan.instead) return false
+      asked = true
+      const it = await loan.instead(at.version)
+      if (it === null) return false
+      other = { was: at.version, it, told: false }
+      at.version = it.version
+      at.row = { ...loan.row, public: it.public }
+      return true
+    },
+    async worked(): Promise<void> {
+      if (other === null || other.told) return
+      other.told = true
+      await other.it.worked()
+    },
+    back(): void {
+      if (other === null || other.told) return
+      at.version = other.was
+      at.row = loan.row
+    },
+  }
+  return at
+}
+type VersionOf = ReturnType<typeof versionOf>
+
 export function lendHttp(loan: Loan): Lent {
   const { row, signal } = loan
   const { base, recipe } = recipeOf(loan)
   const cleaners = new Map<number, <T>(output: T) => T>()
-  let version = loan.version
+  const at = versionOf(loan)
+  /** One of its requests was carried out, for all we know. */
+  let done = false
   const send = (request: { url: string; init: RequestInit }) =>
-    withLiving(loan, version, (ref) => {
-      version = ref.version
-      return loan.vault.send(ref, recipe, request, loan.user, (clean) => cleaners.set(ref.version, clean))
-    })
+    withLiving(loan, at, (ref) => loan.vault.send(ref, recipe, request, loan.user, (clean) => cleaners.set(ref.version, clean)))
   return {
     connectionId: row.id,
     get credentialVersion() {
-      return version
+      return at.version
     },
+    // A request that was carried out would be made twice.
+    again: async () => !done && (await at.moveOn()),
+    back: at.back,
     clean: (output) =>
       cleaners.size === 0
         ? loan.vault.outgoing(row.workspace_id).json(output)
@@ -159,14 +202,19 @@ export function lendHttp(loan: Loan): Lent {
     ...NO_DB,
     fetch: async (pathOrUrl, init) => {
       const request = { url: /^https?:/i.test(pathOrUrl) ? pathOrUrl : base + pathOrUrl, init: { ...init, signal: init?.signal ?? signal } }
-      const answer = await send(request)
-      // RFC 6750 §3.1: whoever answers 401 has done nothing, so the same request may be made once more with a newer token.
-      if (answer.status !== 401 || !loan.renewed || !replayable(init?.body)) return answer
-      const next = await loan.renewed(version)
-      if (next === null) return answer
-      version = next
-      await answer.body?.cancel()
-      return send(request)
+      let answer = await send(request).catch((error: unknown) => {
+        done = true
+        throw error
+      })
+      // RFC 6750 §3.1: whoever answers 401 has done nothing, so the same request may be made once more with another version.
+      if (answer.status === 401 && replayable(init?.body) && (await at.moveOn())) {
+        await answer.body?.cancel()
+        answer = await send(request)
+      }
+      if (answer.status === 401) at.back()
+      if (answer.status < 400) await at.worked()
+      done ||= answer.status < 400 || answer.status >= 500
+      return answer
     },
   }
 }
@@ -179,12 +227,34 @@ export function lendDatabase(loan: Loan): Lent {
   const { auth } = connector
   if (auth.kind !== 'dsn') fail('BINDING_MISSING', `${connector.title} takes no connection string`)
   type Call = (...args: unknown[]) => Promise<unknown>
+  const at = versionOf(loan)
   const open = (ref: CredentialRef) =>
-    loan.vault.session(ref, auth.wire, row.public, config, signal, loan.user) as unknown as Record<string, Call>
-  const session = eachCall((name, args) => withLiving(loan, loan.version, (ref) => open(ref)[name]!(...args)))
+    loan.vault.session(ref, auth.wire, at.row.public, config, signal, loan.user) as unknown as Record<string, Call>
+  const ask = (name: string, args: unknown[]) => withLiving(loan, at, (ref) => open(ref)[name]!(...args))
+  const session = eachCall(async (name, args) => {
+    try {
+      return await ask(name, args)
+    } catch (error) {
+      // A server that refuses the credential has been asked for nothing yet.
+      if (!(error instanceof Fault) || error.code !== 'CREDENTIAL_REJECTED' || !(await at.moveOn())) throw error
+      try {
+        const out = await ask(name, args)
+        await at.worked()
+        return out
+      } catch (second) {
+        if (!(second instanceof Fault) || second.code !== 'CREDENTIAL_REJECTED') throw second
+        at.back()
+        throw error
+      }
+    }
+  })
   return {
     connectionId: row.id,
-    credentialVersion: loan.version,
+    get credentialVersion() {
+      return at.version
+    },
+    again: async () => false, // each of its calls has seen to that
+    back: at.back,
     clean: (output) => loan.vault.outgoing(row.workspace_id).json(output), // what a session gives back has been cleaned of its own
     base: '',
     account: row.account,
@@ -202,6 +272,8 @@ export function lendLocal(vault: Lending, scope: Scope, connector: Connector, co
   return {
     connectionId: null,
     credentialVersion: null,
+    again: async () => false,
+    back: () => undefined,
     clean: (output) => vault.outgoing(scope.workspace).json(output),
     base: '',
     account: null,

@@ -297,3 +297,4 @@ export function createOAuthConnections(
     },
   }
 }
+export type OAuthConnections = ReturnType<typeof createOAuthConnections>

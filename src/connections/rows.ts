@@ -18,6 +18,8 @@ export interface ConnectionRow {
   /** What was entered and is no secret: a header's name, the host of a connection string. */
   public: Record<string, unknown>
   credential_version: number
+  /** The highest number that a version ever had: none is given twice. */
+  last_version: number
   account: { id: string; label: string } | null
   granted_scopes: string[] | null
   warnings: string[]

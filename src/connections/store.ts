@@ -6,6 +6,7 @@ import type { Connector, Field, WayByHand, OAuthProvider } from '../connectors/c
 import type { Lending, Secret, Wire } from '../vault/index.ts'
 import { grants } from './grant-rows.ts'
 import { manualGrant } from './manual.ts'
+import { rotations } from './rotation-rows.ts'
 import { type ConnectionRow, rows } from './rows.ts'
 import { wayBack } from './lend.ts'
 import { type ConnectionFacts, show } from './show.ts'
@@ -30,6 +31,12 @@ export interface Prepared {
   service: string
   manual: WayByHand | null
   fields: readonly Field[]
+  secret: Readonly<Record<string, Secret>>
+  public: Record<string, unknown>
+  wire: Wire | null
+}
+/** What was entered for the version after the live one. */
+export interface Successor {
   secret: Readonly<Record<string, Secret>>
   public: Record<string, unknown>
   wire: Wire | null
@@ -140,7 +147,38 @@ export function createStore(deps: {
       fail('INVALID_INPUT', `when it is to go elsewhere, ${missing.join(', ')} must be entered again`, { details: { fields: missing } })
   }
 
+  /** A connection, and what was entered for it anew, checked. */
+  async function look(scope: Scope, id: string, credentials: Readonly<Record<string, Secret>> | undefined) {
+    const before = await db.tx(scope, async (tx) => ({ row: await deps.must(tx, id), grant: await grants.get(tx, id) }))
+    if (credentials && before.grant?.kind === 'authorization_code')
+      fail('INVALID_INPUT', `${before.row.name} was connected by signing in, and is renewed by signing in again`, {
+        hint: `POST /v1/connections/${id}/reconnect gives the link.`,
+      })
+    const kind = kindOf(before.row.provider)
+    if (credentials && isSignedUpFor(kind.connector, before.row.service))
+      fail('INVALID_INPUT', `${before.row.name} was connected by signing up, and is connected again by signing up again`, {
+        hint: wayBack(before.row),
+      })
+    const prepared = credentials ? await prepare(kind, before.row.service, credentials, true) : null
+    const replaces = prepared !== null && (Object.keys(prepared.secret).length > 0 || Object.keys(prepared.public).length > 0)
+    const stored = replaces ? (await db.tx(scope, (tx) => vault.facts(tx, id, before.row.credential_version))).map((f) => f.field) : []
+    if (prepared) refuseDetour(before.row, prepared, stored)
+    return { before, kind, prepared, replaces, stored }
+  }
+
   return {
+    /** What is to become the next version, checked as if it replaced the live one. Faults: INVALID_INPUT, CREDENTIAL_MALFORMED, EGRESS_BLOCKED. */
+    async successor(scope: Scope, id: string, credentials: Readonly<Record<string, Secret>>): Promise<Successor> {
+      const { before, prepared } = await look(scope, id, credentials)
+      if (before.grant)
+        fail('INVALID_INPUT', `the tokens of ${before.row.name} are renewed by themselves, so there is no key to rotate`, {
+          hint: 'Replace what it gets them with by PATCH: tokens that are out serve until they end.',
+        })
+      if (!prepared || Object.keys(prepared.secret).length === 0)
+        return fail('INVALID_INPUT', 'credentials has no new secret', { hint: 'Enter the new key. What stays the same may be left out.' })
+      return prepared
+    },
+
     prepare: ({ provider, service, credentials }: Pick<NewConnection, 'provider' | 'service' | 'credentials'>): Promise<Prepared> =>
       prepare(kindOf(provider), service, credentials, false),
 
@@ -184,20 +222,7 @@ export function createStore(deps: {
       id: string,
       input: Change,
     ): Promise<{ write: (tx: Tx) => Promise<ConnectionFacts>; after: () => Promise<void> }> {
-      const before = await db.tx(scope, async (tx) => ({ row: await deps.must(tx, id), grant: await grants.get(tx, id) }))
-      if (input.credentials && before.grant?.kind === 'authorization_code')
-        fail('INVALID_INPUT', `${before.row.name} was connected by signing in, and is renewed by signing in again`, {
-          hint: `POST /v1/connections/${id}/reconnect gives the link.`,
-        })
-      const kind = kindOf(before.row.provider)
-      if (input.credentials && isSignedUpFor(kind.connector, before.row.service))
-        fail('INVALID_INPUT', `${before.row.name} was connected by signing up, and is connected again by signing up again`, {
-          hint: wayBack(before.row),
-        })
-      const prepared = input.credentials ? await prepare(kind, before.row.service, input.credentials, true) : null
-      const replaces = prepared !== null && (Object.keys(prepared.secret).length > 0 || Object.keys(prepared.public).length > 0)
-      const stored = replaces ? (await db.tx(scope, (tx) => vault.facts(tx, id, before.row.credential_version))).map((f) => f.field) : []
-      if (prepared) refuseDetour(before.row, prepared, stored)
+      const { before, kind, prepared, replaces, stored } = await look(scope, id, input.credentials)
       const secrets = prepared
         ? [...new Set([...stored, ...Object.keys(prepared.secret)])].filter(
             (f) => !before.grant || f !== 'access_token' || f in prepared.secret,
@@ -205,17 +230,21 @@ export function createStore(deps: {
         : []
       const grant =
         replaces && before.grant
-          ? await grantFor(scope, kind, prepared, id, {
+          ? await grantFor(scope, kind, prepared as Prepared, id, {
               secrets,
-              public: { ...before.row.public, ...prepared.public },
+              public: { ...before.row.public, ...prepared?.public },
               services: before.grant.services,
               scopes: before.grant.asked_scopes,
             })
           : null
+      let live: number | null = null
       return {
         write: async (tx) => {
           const row = await deps.must(tx, id, true)
-          const version = replaces ? row.credential_version + 1 : row.credential_version
+          if (replaces && (await rotations.open(tx, id)))
+            fail('CONFLICT', `${row.name} is being rotated`, { hint: 'Finish that, or roll it back, before its credential is replaced.' })
+          const version = replaces ? Math.max(row.credential_version, row.last_version) + 1 : row.credential_version
+          live = version
           const at = new Date(now())
           if (prepared && replaces) {
             const ref = { workspace: scope.workspace, project: scope.project, owner: id, version }
@@ -233,6 +262,7 @@ export function createStore(deps: {
             ...(replaces && prepared
               ? {
                   credential_version: version,
+                  last_version: version,
                   public: { ...row.public, ...prepared.public },
                   status: 'unverified',
                   status_reason: null,
@@ -254,7 +284,7 @@ export function createStore(deps: {
         after: async () => {
           deps.forget(id)
           if (replaces) vault.forget(id)
-          if (replaces) await vault.drain(id, before.row.credential_version + 1)
+          if (replaces) await vault.drain(id, live)
         },
       }
     },

@@ -54,6 +54,7 @@ export function createTryOut(deps: {
       status_since: at,
       public: prepared.public,
       credential_version: VERSION,
+      last_version: VERSION,
       account: null,
       granted_scopes: null,
       warnings: [],
@@ -68,7 +69,7 @@ export function createTryOut(deps: {
     let checked: Checked | null = null
     let problem: Fault | null = null
     try {
-      const loan = { vault, row, connector, config, signal, user: { actor, check: true }, version: VERSION, latest: async () => VERSION }
+      const loan = { vault, row, connector, config, signal, user: { actor, check: true }, version: VERSION, latest: async () => row }
       const lent = (auth.kind === 'dsn' ? lendDatabase : lendHttp)(loan)
       checked = await auth.check({ ...lent, key: newId('check', now()), config, signal, wait: waitFor(signal) })
     } catch (error) {

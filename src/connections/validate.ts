@@ -83,6 +83,35 @@ export function createValidation(deps: {
       return { row, grant }
     })
 
+  /** Never throws: it is either checked, or there is a problem. */
+  async function tried(check: () => Promise<Checked>): Promise<{ checked: Checked | null; problem: Fault | null; latency_ms: number }> {
+    const began = now()
+    try {
+      const checked = await check()
+      return { checked, problem: null, latency_ms: now() - began }
+    } catch (error) {
+      const problem = error instanceof Fault ? error : new Fault('INTERNAL', 'the check failed in an unexpected way', { cause: error })
+      return { checked: null, problem, latency_ms: now() - began }
+    }
+  }
+
+  /** The check of one version, as it is at one place where the connection is bound. Changes nothing. */
+  async function checkVersion(
+    scope: Scope,
+    id: string,
+    version: number,
+    at: { connector: string | null; config: Record<string, unknown>; actor: string; signal: AbortSignal },
+  ) {
+    return tried(async () => {
+      const { row } = await look(scope, id)
+      const connector = checkerOf(row, undefined, at.connector) ?? fail('BINDING_MISSING', `nothing can check ${row.name}`)
+      const user = { actor: at.actor, check: true }
+      const lent = await deps.lend(scope, { connectionId: row.id, connector, config: at.config, signal: at.signal, user, version })
+      if (connector.auth.kind === 'none') fail('INVALID_INPUT', `${connector.title} has no credential to validate`)
+      return connector.auth.check({ ...lent, key: newId('check', now()), config: at.config, signal: at.signal, wait: waitFor(at.signal) })
+    })
+  }
+
   /**
    * A look at a connection string when it is saved: what should worry its owner (a superuser, say) is known from the start.
    * It proves nothing and changes no status; a server that cannot be reached now is no reason to refuse.
@@ -120,14 +149,7 @@ export function createValidation(deps: {
     const it = await look(scope, id)
     deps.forget(id) // a check that somebody asks for looks anew
     const connector = checkerOf(it.row, it.grant, bound)
-    const began = now()
-    let checked: Checked | null = null
-    let problem: Fault | null = null
-    try {
-      checked = await tryIt(scope, it, connector, config, signal, actor)
-    } catch (error) {
-      problem = error instanceof Fault ? error : fail('INTERNAL', 'the check failed in an unexpected way', { cause: error })
-    }
+    const { checked, problem, latency_ms } = await tried(() => tryIt(scope, it, connector, config, signal, actor))
     // A renewal on the way has made a new version: what was tried is that one.
     const row = it.grant ? await deps.db.tx(scope, (tx) => deps.must(tx, id)) : it.row
     const account = checked?.account ?? (it.grant ? row.account : null)
@@ -135,7 +157,7 @@ export function createValidation(deps: {
     const result: Validation = {
       ok: problem === null,
       checked_at: new Date(now()).toISOString(),
-      latency_ms: now() - began,
+      latency_ms,
       account,
       granted_scopes: granted,
       warnings: checked?.warnings ?? [],
@@ -165,7 +187,7 @@ export function createValidation(deps: {
       },
     }
   }
-  return { validate, probe }
+  return { validate, probe, checkVersion }
 }
 
 /** What a validation says about the status; null leaves it as it is (nobody answered, so nothing was learnt). */

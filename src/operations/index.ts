@@ -14,6 +14,8 @@ import * as oauth from './oauth.ts'
 import * as oauthApps from './oauth-apps.ts'
 import type { AnyOperation } from './operation.ts'
 import * as pats from './pats.ts'
+import * as rotation from './rotation.ts'
+import { test } from './rotation-trial.ts'
 import * as runs from './runs.ts'
 import * as signIns from './sign-ins.ts'
 import { templates } from './templates.ts'
@@ -93,6 +95,15 @@ const all = [
   connections.validate,
   connections.events,
   uses.ofConnection,
+  rotation.stage,
+  rotation.get,
+  rotation.list,
+  rotation.validate,
+  test,
+  rotation.promote,
+  rotation.rollback,
+  rotation.finish,
+  rotation.evidence,
   oauth.authorize,
   oauth.reconnect,
   oauth.attempt,

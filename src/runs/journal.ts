@@ -22,6 +22,7 @@ export interface LiveRun {
   scope: Scope
   actor: string
   environment: string
+  trial: RunTable['options']['trial']
   graph: Graph
   input: unknown
   excluded: ReadonlySet<string>
@@ -58,6 +59,7 @@ export function live(
     graph,
     input: row.input,
     excluded: excludedSteps(graph, row.options),
+    trial: row.options.trial,
     fence: row.fence,
     lastSeq: row.last_seq,
     status: row.status,

@@ -160,6 +160,7 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
       signal: controller.signal,
       timeoutMs: step.timeout_s * 1000,
       run: { runId: run.id, stepId: step.id, attempt },
+      trial: run.trial,
     }
     const traits = () => patiently(deps, run.id, () => tools.traits(request)).then((t) => repeatable.set(step.id, t.repeatable))
     Promise.resolve(deps.fault?.('runs.step.before_call', run.id))

@@ -35,6 +35,8 @@ export interface RunTable {
 export interface RunOptions {
   trigger_steps?: string[]
   excluded_step_ids?: string[]
+  /** A version of one connection that is under test: this run alone uses it. */
+  trial?: { rotation_id: string; connection_id: string; version: number }
 }
 /** A type and not an interface, so that it counts as plain JSON. */
 export type Failure = {

@@ -4,21 +4,19 @@ import { missingScopes } from '../bindings/index.ts'
 import { behalf, onBehalf } from '../base/behalf.ts'
 import type { Db, Scope, Tx } from '../base/db.ts'
 import type { Refusal } from '../base/egress.ts'
-import { FAULTS, Fault, type FaultCode, fail, reworded } from '../base/errors.ts'
+import { FAULTS, Fault, type FaultCode, fail } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import type { Connections, Lent } from '../connections/index.ts'
 import { REASONS, waitFor, wayBack } from '../connections/index.ts'
 import type { Connector, Tool, ToolContext } from '../connectors/contract.ts'
 import { checkArguments } from './check.ts'
+import { asFault, CALL_TIMEOUT_MS, CREDENTIAL_HOSTS, isRefused, naming, refusalOf, requiredScopes, withoutCredentials } from './faults.ts'
 import { createRecorder } from './record.ts'
 import { type CallRecord, rows } from './rows.ts'
 
 export { missingScopes, REASONS, wayBack }
 export type { CallRecord }
-export { checkArguments }
-
-/** A call that says nothing else may take this long: vendors' own limits are at 30 s or below. */
-export const CALL_TIMEOUT_MS = 60_000
+export { CALL_TIMEOUT_MS, checkArguments }
 
 export interface CallRequest {
   scope: Scope
@@ -34,6 +32,8 @@ export interface CallRequest {
   signal: AbortSignal
   timeoutMs?: number
   run?: { runId: string; stepId: string; attempt: number }
+  /** A version of one connection that is under test: this call alone goes out with it. */
+  trial?: { connection_id: string; version: number } | undefined
 }
 export type Outcome = { ok: true; output: unknown; record: CallRecord } | { ok: false; fault: Fault; record: CallRecord }
 
@@ -73,7 +73,7 @@ export function createTools(deps: ToolsDeps) {
   }
 
   async function attemptNow(request: CallRequest): Promise<Outcome> {
-    const { scope } = request
+    const { scope, trial } = request
     const began = performance.now()
     const at = new Date(now())
     let lent: Lent | null = null
@@ -108,7 +108,9 @@ export function createTools(deps: ToolsDeps) {
         connector: binding.connector,
         config: binding.config,
         signal,
-        user: { actor: request.actor, ...request.run, instanceId: request.instanceId, tool: request.tool },
+        environment: binding.environment,
+        user: { actor: request.actor, ...request.run, instanceId: binding.instanceId, tool: request.tool },
+        ...(trial && trial.connection_id === binding.connectionId ? { version: trial.version } : {}),
       })
       lent = borrowed
       const missing = missingScopes(tool, borrowed.grantedScopes)
@@ -129,7 +131,17 @@ export function createTools(deps: ToolsDeps) {
         signal,
         wait: waitFor(signal),
       }
-      const output = lent.clean(await ended(tool.run(context, input as never), signal))
+      const { run } = tool
+      const once = () => ended(run(context, input as never), signal)
+      const output = lent.clean(
+        await once().catch(async (error: unknown) => {
+          if (!isRefused(error) || !(await borrowed.again())) throw error
+          return once().catch((second: unknown) => {
+            if (isRefused(second)) borrowed.back()
+            throw second
+          })
+        }),
+      )
       const checked = tool.output.safeParse(output)
       if (!checked.success)
         fail('MCP_TOOL_FAILED', `${request.tool} answered in a shape that it does not promise`, {
@@ -229,36 +241,6 @@ export function createTools(deps: ToolsDeps) {
 }
 export type Tools = ReturnType<typeof createTools>
 
-/** What a connector says of a failure may be made of answers that it has decoded. Where it cannot be searched, it is not said. */
-function withoutCredentials(fault: Fault, lent: Lent | null): Fault {
-  if (lent === null) return fault
-  try {
-    return reworded(fault, lent.clean)
-  } catch {
-    return new Fault(fault.code, 'it failed, and what was said of it cannot be searched for credentials', { maybeDone: fault.maybeDone })
-  }
-}
-
-/** A refused credential is mended at its connection, so the failure says which that is. */
-function naming(fault: Fault, connectionId: string | null | undefined): Fault {
-  if (fault.code !== 'CREDENTIAL_REJECTED' || !connectionId || fault.details?.connection_id) return fault
-  const { message, hint, retryAfter, maybeDone, cause } = fault
-  return new Fault(fault.code, message, { hint, retryAfter, maybeDone, cause, details: { ...fault.details, connection_id: connectionId } })
-}
-
-/** The rule of the vault and of the connections: a credential goes to its own hosts and no others. */
-const CREDENTIAL_HOSTS = 'credential-hosts'
-function refusalOf({ details }: Fault): Refusal {
-  const [, host = '', port = '443'] = /^(.*?)(?::(\d+))?$/.exec(String(details?.host ?? '')) ?? []
-  return { host, port: Number(port), rule: CREDENTIAL_HOSTS }
-}
-
-/** What the provider itself has named as missing. */
-function requiredScopes({ details }: Fault): string[] | null {
-  const said = details?.required_scopes
-  return Array.isArray(said) && said.length > 0 && said.every((s) => typeof s === 'string') ? said : null
-}
-
 export const argumentNames = (tool: Tool): string[] => Object.keys((tool.input as { shape?: Record<string, unknown> }).shape ?? {})
 
 /** Ends when the work ends or the signal fires, whichever is first: a tool that ignores its signal cannot hold the caller. */
@@ -272,16 +254,4 @@ function ended<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', gone, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', gone))
   })
-}
-
-function asFault(error: unknown, timedOut: boolean, request: CallRequest): Fault {
-  if (timedOut && !request.signal.aborted)
-    return new Fault(
-      'STEP_TIMED_OUT',
-      `${request.tool} did not answer within ${Math.round((request.timeoutMs ?? CALL_TIMEOUT_MS) / 1000)} s`,
-      { cause: error, maybeDone: true },
-    )
-  if (request.signal.aborted) return new Fault('RUN_STOPPED', `${request.tool} was cancelled`, { cause: error, maybeDone: true })
-  if (error instanceof Fault) return error
-  return new Fault('MCP_TOOL_FAILED', `${request.tool} failed in an unexpected way`, { cause: error, maybeDone: true })
 }
