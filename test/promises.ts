@@ -382,6 +382,23 @@ export const PROMISES = {
   'webhooks.lists': 'Subscriptions and what came to them are listed in pages.',
   'webhooks.audited': 'Changes, starts and refusals of inbound webhooks are in the audit log, refusals once a minute with their count.',
 
+  'rotation.happy':
+    'A new credential is staged, validated, tested and switched to; nothing uses it before, nothing the old one after, and a step under way ends on the one that it began with.',
+  'rotation.evidence':
+    'A rotation leaves a signed record: who, when, what was validated, which test, and the last use of the old credential.',
+  'rotation.rollback': 'A rotation is called off before the switch and taken back after it, until it is finished.',
+  'rotation.leaked': 'What may have leaked is switched at once, without an overlap.',
+  'rotation.validates-each':
+    'Every instance that serves is checked with the new credential, and one that fails can be left on the old one.',
+  'rotation.unchecked': 'A switch without a validation that passed everywhere is refused, or forced and on record.',
+  'rotation.wrong-account': 'The credential in use is no new one, and one rotation is under way at a time.',
+  'rotation.test-fails': 'A test uses the new credential for itself alone; one that fails holds up the switch.',
+  'rotation.strangers': 'Rotations are for those who may write connections, and what they start needs the scope for that.',
+  'rotation.falls-back': 'During the overlap a refused new credential is answered for by the old one, once, with an alarm.',
+  'rotation.falls-forward': 'A call that still carries a credential that was revoked outside goes on with the new one.',
+  'rotation.steps-in': 'A credential that dies before the switch is answered for by its validated successor.',
+  'environments.apart': 'Whatever runs in one environment never uses a connection of another.',
+
   'faults.each-used': 'Every fault point that the code names is used by a test.',
   'house.starts-together': 'Two processes that start together on one new database both come up.',
   'runs.crash-safe': 'Killed at any named point, a run goes on after the next start and ends.',

@@ -29,6 +29,12 @@ export const LONGEST_OVERLAP_MINUTES = 7 * 24 * 60
 /** An alarm is given this often for one rotation: whoever reads it acts, and the count goes on. */
 const ALARM_EVERY_MS = 300_000
 
+const SETTLED = {
+  switch: 'rotation.switch.after_commit',
+  rollback: 'rotation.rollback.after_commit',
+  finish: 'rotation.finish.after_commit',
+} as const
+
 export interface Finished {
   rotation: RotationRow
   connection: ConnectionRow
@@ -258,10 +264,11 @@ export function createRotations(deps: {
     /** After the commit of any act: what this process believes is forgotten, and sessions of other versions end when they are done. */
     async settled(act: 'switch' | 'rollback' | 'finish', { rotation, connection }: Finished): Promise<void> {
       deps.forget(connection.id)
-      await deps.fault?.(`rotation.${act}.after_commit`)
+      await deps.fault?.(SETTLED[act])
       const gone = act === 'rollback' ? rotation.new_version : rotation.old_destroyed_at ? rotation.old_version : null
       if (gone !== null) vault.forget(connection.id, gone)
-      await vault.drain(connection.id, connection.credential_version)
+      // Whoever asked does not wait for statements that other calls have under way.
+      vault.drain(connection.id, connection.credential_version).catch(() => undefined)
     },
 
     /** A call went out with a version that was refused, and the other one has answered. Returns whether somebody must be told. */

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { Tx } from '../base/db.ts'
+import { fail } from '../base/errors.ts'
 import { secretField } from '../vault/index.ts'
 import { operation } from './operation.ts'
 import { connection, cursor, environment, id, json, limit, name, page, time } from './shapes.ts'
@@ -101,9 +103,18 @@ export const update = operation({
     credentials: credentials.optional().describe('blank and masked values leave the stored ones as they are'),
   }),
   output: connection,
-  run: async ({ connections }, { caller, scope, act }, { id: connectionId, ...input }) => {
+  run: async ({ connections, bindings }, { caller, scope, act }, { id: connectionId, ...input }) => {
     const change = await connections.change(scope, connectionId, input)
-    const out = await act(change.write, (c) => ({
+    const write = async (tx: Tx) => {
+      const elsewhere = (await bindings.usedBy(tx, connectionId)).filter((p) => p.environment !== input.environment)
+      if (input.environment !== undefined && elsewhere.length > 0)
+        fail('CONNECTION_IN_USE', `this connection is bound for ${elsewhere[0]?.environment}, and stays there as long as it is`, {
+          hint: 'Bind another connection there first.',
+          details: { profiles: elsewhere.map((p) => ({ instance_id: p.instance_id, profile_id: p.id, environment: p.environment })) },
+        })
+      return change.write(tx)
+    }
+    const out = await act(write, (c) => ({
       target: c.id,
       details: {
         changed: Object.keys(input).filter((k) => input[k as keyof typeof input] !== undefined),

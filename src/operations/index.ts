@@ -95,7 +95,7 @@ const all = [
   connections.validate,
   connections.events,
   uses.ofConnection,
-  rotation.stage,
+  rotation.begin,
   rotation.get,
   rotation.list,
   rotation.validate,

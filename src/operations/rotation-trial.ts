@@ -82,8 +82,8 @@ export const test = operation({
 })
 
 async function tryTool(
-  { tools, connections, bindings }: Rooms,
-  { caller, scope, signal, read, now: clock }: Ctx,
+  { tools }: Rooms,
+  { caller, scope, signal, now: clock }: Ctx,
   input: { id: string; instance_id?: string | undefined; tool: string; args?: Record<string, unknown> | undefined },
   trial: { rotation_id: string; connection_id: string; version: number },
   places: Awaited<ReturnType<typeof placesOf>>,
@@ -95,23 +95,18 @@ async function tryTool(
     fail('INVALID_INPUT', 'instance_id names no instance in which this connection serves', {
       hint: 'GET /v1/connections/{id}/usage lists them.',
     })
-  const { server } = await read((tx) => bindings.get(tx, place.instance_id))
-  const connector = connections.connectors.get(server) ?? fail('NOT_FOUND', `there is no server ${server}`)
-  if (tools.toolOf(connector, input.tool).effect !== 'read')
-    fail('REFUSED', `${input.tool} changes things: a test reads`, { hint: 'Start a run of a workflow to try more than that.' })
-  const began = clock()
-  const outcome = await tools.attempt({
+  const call = {
     scope,
-    actor: caller.actor,
     instanceId: place.instance_id,
-    tool: input.tool,
-    args: input.args ?? {},
     environment: place.environment,
     profileId: place.id,
-    key: newId('check', clock()),
-    signal,
-    trial,
-  })
+    tool: input.tool,
+    args: input.args ?? {},
+  }
+  if ((await tools.traits(call)).changes)
+    fail('REFUSED', `${input.tool} changes things: a test reads`, { hint: 'Start a run of a workflow to try more than that.' })
+  const began = clock()
+  const outcome = await tools.attempt({ ...call, actor: caller.actor, key: newId('check', clock()), signal, trial })
   const facts = {
     kind: 'tool' as const,
     ...at,

@@ -11,8 +11,8 @@ import { latest, noted, now, READ, type Rotation, rotation, shown, WRITE } from 
 import { operation, type Rooms } from './operation.ts'
 import { cursor, id, json, limit, page } from './shapes.ts'
 
-export const stage = operation({
-  name: 'rotations.stage',
+export const begin = operation({
+  name: 'rotations.begin',
   http: 'POST /v1/connections/{id}/rotation',
   about: 'Store a new credential beside the one in use, which goes on serving. Nothing uses the new one before it is switched to.',
   ...WRITE,

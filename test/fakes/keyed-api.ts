@@ -1,0 +1,57 @@
+/** An API that takes exactly the keys that it is told to take, and counts what each of them asked for. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+export interface KeyedApi extends AsyncDisposable {
+  url: string
+  /** The account that each key belongs to. */
+  accepts: Map<string, string>
+  /** What it says to any other key. */
+  refusal: number
+  requests: { key: string; method: string; path: string; status: number }[]
+  /** Answers to this path wait until `release`. */
+  holds: string | null
+  release(): void
+  arrived(): Promise<void>
+  served(key: string): number
+}
+
+export async function startKeyedApi(): Promise<KeyedApi> {
+  let held: (() => void)[] = []
+  let waiting: (() => void)[] = []
+  const server = createServer((request, response) => {
+    const key = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
+    const path = request.url ?? ''
+    const account = it.accepts.get(key)
+    const status = account === undefined ? it.refusal : path.startsWith('/fails') ? 500 : 200
+    it.requests.push({ key, method: request.method ?? '', path, status })
+    for (const go of waiting.splice(0)) go()
+    const answer = () => {
+      response.writeHead(status, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(status === 200 ? { id: account, path } : { error: 'no' }))
+    }
+    request.resume().on('end', () => (it.holds === path ? held.push(answer) : answer()))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const it: KeyedApi = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    accepts: new Map(),
+    refusal: 401,
+    requests: [],
+    holds: null,
+    release() {
+      const now = held
+      held = []
+      for (const go of now) go()
+    },
+    arrived: () => new Promise((go) => waiting.push(go)),
+    served: (key) => it.requests.filter((r) => r.key === key && r.status === 200).length,
+    async [Symbol.asyncDispose]() {
+      waiting = []
+      server.closeAllConnections()
+      await new Promise((done) => server.close(done))
+    },
+  }
+  return it
+}
