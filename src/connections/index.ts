@@ -104,15 +104,19 @@ export function createConnections(
   const rotationRound = createRotationRound({ db, rotations, audit: deps.audit, trouble: deps.trouble, everyMs: deps.lookEveryMs })
   const instead = createInstead({
     reload,
-    fellBack: (scope, row, rotation, facts) =>
-      db.tx(scope, async (tx) => {
-        if (!(await rotations.fellBack(tx, scope, row.id, rotation.id, facts))) return
-        const said = { rotation_id: rotation.id, refused_version: facts.from, served_by: facts.to }
-        await oauth.tell(tx, row, 'connection.rotation_fallback', said)
-        const act = { actor: KEEPER, action: 'rotation.fallback', target: row.id, outcome: 'done' as const, details: said }
-        await deps.audit(tx, scope, act)
-      }),
+    /** The call has its answer: what cannot be written of it now does not take that away. */
+    fellBack: (scope, row, rotation, facts) => alarm(scope, row, rotation.id, facts).catch(deps.trouble),
   })
+  async function alarm(scope: Scope, row: ConnectionRow, rotation_id: string, facts: { from: number; to: number }): Promise<void> {
+    if (!(await rotations.fellBack(scope, rotation_id))) return
+    const said = { rotation_id, refused_version: facts.from, served_by: facts.to }
+    await db.tx(scope, async (tx) => {
+      await must(tx, row.id, true) // before all else, as every act of a rotation does
+      await event(tx, scope, row.id, 'rotation_fallback', said)
+      await oauth.tell(tx, row, 'connection.rotation_fallback', said)
+      await deps.audit(tx, scope, { actor: KEEPER, action: 'rotation.fallback', target: row.id, outcome: 'done', details: said })
+    })
+  }
   const lend = createLoans({ vault, providers, oauth, pace, used: lastUse.touch, current, reload, instead })
 
   const { apps, renewNow, tell } = oauth

@@ -271,12 +271,10 @@ export function createRotations(deps: {
       vault.drain(connection.id, connection.credential_version).catch(() => undefined)
     },
 
-    /** A call went out with a version that was refused, and the other one has answered. Returns whether somebody must be told. */
-    async fellBack(tx: Tx, scope: Scope, id: string, of: string, facts: { from: number; to: number }): Promise<boolean> {
-      const before = await rotations.fellBack(tx, of, new Date(now()))
-      if (before === undefined || (before !== null && before.getTime() > now() - ALARM_EVERY_MS)) return false
-      await deps.event(tx, scope, id, 'rotation_fallback', { refused_version: facts.from, served_by: facts.to })
-      return true
+    /** A call went out with a version that was refused, and the other one has answered: counted. Returns whether somebody must be told. */
+    async fellBack(scope: Scope, of: string): Promise<boolean> {
+      const before = await db.tx(scope, (tx) => rotations.fellBack(tx, of, new Date(now())))
+      return before === null || (before !== undefined && before.getTime() <= now() - ALARM_EVERY_MS)
     },
 
     due: (limit: number) => db.everyTenant('rotations whose time is over', (tx) => rotations.due(tx, new Date(now()), limit)),

@@ -132,18 +132,14 @@ export const rotations = {
         .where('id', '=', id)
         .returningAll(),
     ),
-  /** Counts a call that the other version answered for. Returns when the one before was. */
-  fellBack: async (tx: Tx, id: string, at: Date): Promise<Date | null | undefined> => {
-    const before = await tx.first(q.selectFrom('rotations').select('last_fallback_at').where('id', '=', id).forUpdate())
-    if (!before) return undefined
-    await tx.run(
-      q
-        .updateTable('rotations')
-        .set((e) => ({ fallbacks: e('fallbacks', '+', 1), last_fallback_at: at }))
-        .where('id', '=', id),
-    )
-    return before.last_fallback_at
-  },
+  /** Counts a call that the other version answered for. Returns when the one before was; undefined where it is gone. */
+  fellBack: async (tx: Tx, id: string, at: Date): Promise<Date | null | undefined> =>
+    (
+      await tx.first<{ before: Date | null }>(sql`
+        with was as (select id, last_fallback_at from rotations where id = ${id} for update)
+        update rotations r set fallbacks = r.fallbacks + 1, last_fallback_at = ${at} from was where r.id = was.id
+        returning was.last_fallback_at as before`)
+    )?.before,
   /** Whose time is over, over all tenants. */
   due: (tx: Tx, now: Date, limit: number) =>
     tx.all(
