@@ -53,3 +53,9 @@ create policy tenant on rotations using (
 
 -- When a version was used last, and how often since.
 create index secret_uses_version on secret_uses (workspace_id, owner_id, version, seq desc, n desc);
+
+-- Secrets that senders sign with and OAuth apps prove themselves by: when the one that counts came, and which of the two is still seen.
+alter table webhooks add column secret_since timestamptz, add column last_secret_version int not null default 0;
+alter table webhook_deliveries add column secret_version int;
+alter table oauth_apps add column secret_since timestamptz, add column last_secret_version int not null default 0;
+create index oauth_apps_overlap on oauth_apps (previous_until) where previous_until is not null;

@@ -398,10 +398,15 @@ export const PROMISES = {
   'rotation.falls-forward': 'A call that still carries a credential that was revoked outside goes on with the new one.',
   'rotation.steps-in': 'A credential that dies before the switch is answered for by its validated successor.',
   'rotation.killed': 'Killed at any of its points, a rotation is whole or not begun, the right credential serves, and it goes on.',
-  'rotation.no-failed-call': 'Ten rotations under load, in two processes, fail no call, and the record tells when each version was used last.',
+  'rotation.no-failed-call':
+    'Ten rotations under load, in two processes, fail no call, and the record tells when each version was used last.',
   'rotation.database-password': 'Ten changes of a PostgreSQL password under load fail no statement.',
-  'rotation.ends-by-itself': 'What is staged and forgotten is destroyed after a week, and an old version when its overlap is over and nobody needs it.',
+  'rotation.ends-by-itself':
+    'What is staged and forgotten is destroyed after a week, and an old version when its overlap is over and nobody needs it.',
   'rotation.other-refusals': 'A refusal that no status tells is answered for too, where nothing was carried out yet.',
+  'rotation.signing-secret': 'A signing secret that is being changed tells which of the two is still seen, and is finished or taken back.',
+  'rotation.client-secret':
+    'A client secret that is being changed is tried first, the old one answers where it is refused, and it is finished or taken back.',
   'environments.apart': 'Whatever runs in one environment never uses a connection of another.',
 
   'faults.each-used': 'Every fault point that the code names is used by a test.',

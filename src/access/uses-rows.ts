@@ -24,6 +24,8 @@ export interface StoredUse extends UseRow {
   n: number
   batch: string
 }
+/** Uses in which a secret was sent to somebody, and not to see whether it works. */
+const SENT = sql.join(['request', 'session', 'renewal', 'exchange', 'revocation'] satisfies Purpose[])
 const q = tables<{ secret_uses: StoredUse }>()
 
 export interface UseFilter {
@@ -81,9 +83,9 @@ export const rows = {
       select v.version, coalesce(s.calls, 0)::int as calls, l.last_at as last_used_at
       from unnest(${of.map((v) => v.version)}::int[], ${of.map((v) => v.since)}::timestamptz[]) as v(version, since)
       left join lateral (select sum(u.uses) as calls from secret_uses u where u.workspace_id = ${OWN_WORKSPACE} and u.owner_id = ${owner}
-        and u.version = v.version and u.last_at >= v.since and u.purpose in ('request', 'session')) s on true
+        and u.version = v.version and u.last_at >= v.since and u.purpose in (${SENT})) s on true
       left join lateral (select u.last_at from secret_uses u where u.workspace_id = ${OWN_WORKSPACE} and u.owner_id = ${owner}
-        and u.version = v.version and u.purpose in ('request', 'session') order by u.seq desc, u.n desc limit 1) l on true`),
+        and u.version = v.version and u.purpose in (${SENT}) order by u.seq desc, u.n desc limit 1) l on true`),
   callsInRun: async (tx: Tx, run: string, owner: string, version: number): Promise<number> =>
     (
       await tx.first<{ calls: number }>(sql`

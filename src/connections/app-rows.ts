@@ -26,6 +26,10 @@ export interface AppRow {
   secret_version: number
   previous_secret_version: number | null
   previous_until: Date | null
+  /** When the secret that counts came. */
+  secret_since: Date | null
+  /** The highest number that one ever had. */
+  last_secret_version: number
   created_at: Date
   updated_at: Date
 }
@@ -35,6 +39,17 @@ export const apps = {
   list: (tx: Tx) => tx.all(q.selectFrom('oauth_apps').selectAll().orderBy('slug')),
   bySlug: (tx: Tx, slug: string) => tx.first(q.selectFrom('oauth_apps').selectAll().where('slug', '=', slug)),
   lock: (tx: Tx, slug: string) => tx.first(q.selectFrom('oauth_apps').selectAll().where('slug', '=', slug).forUpdate()),
+  /** Whose secret of before has served its time, over all tenants. */
+  lapsed: (tx: Tx, now: Date, limit: number) =>
+    tx.all(
+      q
+        .selectFrom('oauth_apps')
+        .select(['id', 'previous_secret_version'])
+        .where('previous_until', '<=', now)
+        .limit(limit)
+        .forUpdate()
+        .skipLocked(),
+    ),
   insert: (tx: Tx, row: Omit<AppRow, 'created_at' | 'updated_at'>) =>
     tx.first(
       q

@@ -5,6 +5,7 @@ import { newId } from '../base/ids.ts'
 import type { OAuthProvider } from '../connectors/contract.ts'
 import type { Lending, OAuthClient, OAuthServer, Secret } from '../vault/index.ts'
 import { type AppRow, type AppSettings, apps } from './app-rows.ts'
+import { createAppSecrets } from './app-secrets.ts'
 import { grants, refusals } from './grant-rows.ts'
 
 /** How long the old client secret is tried too, unless said: providers take a new one at once, people need longer. */
@@ -155,8 +156,11 @@ export function createApps(deps: {
     }
   }
 
+  const forget = (workspace: string, slug: string): void => void believed.delete(`${workspace}/${slug}`)
+
   return {
     find,
+    secrets: createAppSecrets({ vault, forget, now }),
     async must(workspace: string, slug: string): Promise<App> {
       const app = await find(workspace, slug)
       if (app) return app
@@ -201,9 +205,17 @@ export function createApps(deps: {
         const before = await apps.lock(tx, input.slug)
         if (before && before.provider !== provider.slug)
           fail('CONFLICT', `the app ${input.slug} is for ${before.provider}; delete it first`, { details: { provider: before.provider } })
-        const version = (before?.secret_version ?? 0) + (input.client_secret ? 1 : 0)
+        const last = Math.max(before?.secret_version ?? 0, before?.last_secret_version ?? 0)
+        const version = input.client_secret ? last + 1 : (before?.secret_version ?? 0)
         const id = before?.id ?? newId('oapp', now())
-        const changed = { provider: provider.slug, client_id: input.client_id, settings, secret_version: version }
+        const changed = {
+          provider: provider.slug,
+          client_id: input.client_id,
+          settings,
+          secret_version: version,
+          last_secret_version: Math.max(last, version),
+          ...(input.client_secret ? { secret_since: new Date(now()) } : {}),
+        }
         // A secret of another client says nothing about this one.
         const keeps = before !== undefined && before.client_id === input.client_id && before.secret_version > 0
         const overlap = (input.overlap_minutes ?? SECRET_OVERLAP_MINUTES) * 60_000
@@ -219,6 +231,7 @@ export function createApps(deps: {
                 : {}),
             })
           : await apps.insert(tx, {
+              secret_since: null,
               ...changed,
               id,
               workspace_id: scope.workspace,
@@ -238,7 +251,7 @@ export function createApps(deps: {
       }
       // What was refused may be mended: every connection of this client, in whichever project, asks again.
       const after = async () => {
-        believed.delete(`${scope.workspace}/${input.slug}`)
+        forget(scope.workspace, input.slug)
         await db.everyTenant('an OAuth app was set anew', (tx) => refusals.lift(tx, clientKey, new Date(now())))
       }
       return { write, after }
@@ -261,7 +274,7 @@ export function createApps(deps: {
           await vault.drop(tx, row.id)
           await apps.remove(tx, row.id)
         },
-        after: () => void believed.delete(`${scope.workspace}/${slug}`),
+        after: () => forget(scope.workspace, slug),
       }
     },
   }

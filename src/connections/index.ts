@@ -101,7 +101,14 @@ export function createConnections(
   })
 
   const rotations = createRotations({ db, vault, must, successor: store.successor, event, forget, now, fault: deps.fault })
-  const rotationRound = createRotationRound({ db, rotations, audit: deps.audit, trouble: deps.trouble, everyMs: deps.lookEveryMs })
+  const rotationRound = createRotationRound({
+    db,
+    rotations,
+    lapse: oauth.apps.secrets.lapse,
+    audit: deps.audit,
+    trouble: deps.trouble,
+    everyMs: deps.lookEveryMs,
+  })
   const instead = createInstead({
     reload,
     /** The call has its answer: what cannot be written of it now does not take that away. */

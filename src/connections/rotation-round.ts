@@ -13,6 +13,8 @@ const AT_A_TIME = 100
 export function createRotationRound(deps: {
   db: Db
   rotations: Rotations
+  /** Ends secrets of OAuth apps whose overlap is over. */
+  lapse: (tx: Tx, limit: number) => Promise<void>
   audit: (
     tx: Tx,
     scope: Scope,
@@ -39,6 +41,7 @@ export function createRotationRound(deps: {
   }
 
   async function round(): Promise<void> {
+    await db.everyTenant('client secrets whose overlap is over', (tx) => deps.lapse(tx, AT_A_TIME))
     for (const it of await rotations.due(AT_A_TIME)) {
       const scope = { workspace: it.workspace_id, project: it.project_id }
       await onBehalf({ scope, actor: KEEPER }, () => end(scope, it.connection_id, it.state === 'switched')).catch((error: unknown) => {

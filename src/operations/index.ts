@@ -17,6 +17,7 @@ import * as pats from './pats.ts'
 import * as rotation from './rotation.ts'
 import { test } from './rotation-trial.ts'
 import * as runs from './runs.ts'
+import * as secretRotation from './secret-rotation.ts'
 import * as signIns from './sign-ins.ts'
 import { templates } from './templates.ts'
 import * as tools from './tools.ts'
@@ -121,6 +122,9 @@ const all = [
   oauthApps.get,
   oauthApps.put,
   oauthApps.remove,
+  secretRotation.app,
+  secretRotation.finishApp,
+  secretRotation.rollBackApp,
   tools.catalog,
   tools.resolve,
   instances.list,
@@ -159,6 +163,9 @@ const all = [
   webhooks.update,
   webhooks.remove,
   webhooks.rotateSecret,
+  secretRotation.webhook,
+  secretRotation.finishWebhook,
+  secretRotation.rollBackWebhook,
   webhooks.deliveries,
   vault.status,
   vault.rotate,

@@ -11,7 +11,7 @@ import { createWebhooks } from './webhooks.ts'
 
 export type { Arrived, BearerFacts, Ingress, Taken } from './ingress.ts'
 export type { Limit } from './limit.ts'
-export type { DeliveryFacts, WebhookFacts } from './webhooks.ts'
+export type { DeliveryFacts, SecretRotation, WebhookFacts } from './webhooks.ts'
 export { OVERLAP_MINUTES } from './webhooks.ts'
 
 export const SCHEME_NAMES = SCHEMES.map((s) => s.name)

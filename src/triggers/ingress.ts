@@ -66,7 +66,11 @@ export function createIngress(deps: {
   const { db, vault, runs, tally, now } = deps
 
   /** The same look-up and the same work whoever asks for whatever. Throws `unproved`, having noted for the owner what it was. */
-  async function prove(id: string, it: Arrived, raw: Uint8Array): Promise<{ hook: WebhookRow; scheme: Scheme; signedHash: string }> {
+  async function prove(
+    id: string,
+    it: Arrived,
+    raw: Uint8Array,
+  ): Promise<{ hook: WebhookRow; scheme: Scheme; signedHash: string; secret: number }> {
     const found = await db.everyTenant('a subscription says whose it is', async (tx) => {
       const hook = await rows.byId(tx, id)
       const scheme = schemeOf(hook?.scheme)
@@ -80,7 +84,7 @@ export function createIngress(deps: {
         new Fault('DEPENDENCY_UNAVAILABLE', 'the signing secret cannot be read here', { retryAfter: AGAIN_S }),
       )
     if (!hook) throw new Noted(null, unproved())
-    if (found.verdict !== 'yes') throw new Noted(claim.signed ? 'BAD_SIGNATURE' : 'SIGNATURE_MISSING', unproved())
+    if (typeof found.verdict !== 'number') throw new Noted(claim.signed ? 'BAD_SIGNATURE' : 'SIGNATURE_MISSING', unproved())
     if (!hook.enabled) throw new Noted('DISABLED', unproved())
     if (claim.at !== null && Math.abs(now() / 1000 - claim.at) > (scheme.timestamp?.toleranceS ?? 0))
       fail('STALE_SIGNATURE', 'the signature is right, and its time too far from ours', {
@@ -89,7 +93,7 @@ export function createIngress(deps: {
       })
     const hash = createHash('sha256')
     for (const part of claim.parts) hash.update(part)
-    return { hook, scheme, signedHash: hash.digest('hex') }
+    return { hook, scheme, signedHash: hash.digest('hex'), secret: found.verdict }
   }
 
   /** Who the run is started by. */
@@ -107,7 +111,7 @@ export function createIngress(deps: {
   }
 
   async function start(id: string, it: Arrived, raw: Uint8Array): Promise<Taken> {
-    const { hook, scheme, signedHash } = await prove(id, it, raw)
+    const { hook, scheme, signedHash, secret } = await prove(id, it, raw)
     const startedBy = await starter(hook, it)
     const body = objectIn(raw)
     const scope: Scope = { workspace: hook.workspace_id, project: hook.project_id }
@@ -135,7 +139,7 @@ export function createIngress(deps: {
     })
     const taken = await db.tx(scope, async (tx): Promise<Taken> => {
       if (!(await rows.hold(tx, hook.id))) throw new Noted('DISABLED', unproved())
-      const row = { id: newId('dlv', now()), webhook_id: hook.id, slot, run_id, delivery_id, at: new Date(now()) }
+      const row = { id: newId('dlv', now()), webhook_id: hook.id, slot, run_id, delivery_id, secret_version: secret, at: new Date(now()) }
       if (!(await rows.claim(tx, scope, row))) return { run_id: (await rows.claimed(tx, hook.id, slot))?.run_id as string, first: false }
       await started.write(tx)
       const details = { webhook_id: hook.id, workflow_id: hook.workflow_id, delivery: row.id }

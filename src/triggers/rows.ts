@@ -14,6 +14,10 @@ interface WebhookTable {
   secret_version: number
   previous_secret_version: number | null
   previous_until: Date | null
+  /** When the secret that counts was made. */
+  secret_since: Date | null
+  /** The highest number that one ever had. */
+  last_secret_version: number
   created_by: string
   created_at: Date
   updated_at: Date
@@ -30,6 +34,8 @@ interface DeliveryTable {
   code: string | null
   run_id: string | null
   delivery_id: string | null
+  /** Of what was accepted: which secret had signed it. */
+  secret_version: number | null
   count: number
   at: Date
   last_at: Date
@@ -108,6 +114,17 @@ export const rows = {
         .set({ ...set, ...('extras' in set ? { extras: json(set.extras) } : {}) })
         .where('id', '=', id),
     ),
+  /** What was accepted since, by the secret that had signed it. */
+  signedSince: (tx: Tx, id: string, since: Date) =>
+    tx.all<{ secret_version: number | null; deliveries: number; last_at: Date }>(
+      q
+        .selectFrom('webhook_deliveries')
+        .select((e) => ['secret_version', e.fn.countAll<number>().as('deliveries'), e.fn.max('at').as('last_at')])
+        .where('webhook_id', '=', id)
+        .where('outcome', '=', 'accepted')
+        .where('at', '>=', since)
+        .groupBy('secret_version'),
+    ),
   remove: (tx: Tx, id: string) => tx.run(q.deleteFrom('webhooks').where('id', '=', id)),
   /** Subscriptions whose secret of before has served its time. */
   lapsed: (tx: Tx, now: Date, limit: number) =>
@@ -125,7 +142,7 @@ export const rows = {
   claim: async (
     tx: Tx,
     scope: Scope,
-    row: Pick<DeliveryRow, 'id' | 'webhook_id' | 'slot' | 'run_id' | 'delivery_id' | 'at'>,
+    row: Pick<DeliveryRow, 'id' | 'webhook_id' | 'slot' | 'run_id' | 'delivery_id' | 'secret_version' | 'at'>,
   ): Promise<boolean> =>
     (await tx.run(
       q

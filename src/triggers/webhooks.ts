@@ -42,6 +42,13 @@ export interface DeliveryFacts {
   delivery_id: string | null
   count: number
 }
+/** Both secrets of a rotation that is under way, and what has come signed with each since it began. */
+export interface SecretRotation {
+  since: string
+  until: string
+  new: { version: number; deliveries: number; last_delivery_at: string | null }
+  old: { version: number; deliveries: number; last_delivery_at: string | null }
+}
 export interface NewSecret {
   subscription: WebhookFacts
   /** Null: the sender has made it, or will. */
@@ -113,8 +120,58 @@ export function createWebhooks(deps: {
     return null
   }
 
+  async function rotation(tx: Tx, row: WebhookRow): Promise<SecretRotation | null> {
+    const { previous_secret_version: old, previous_until: until, secret_since: since } = row
+    if (old === null || until === null || since === null || until.getTime() <= now()) return null
+    const seen = await rows.signedSince(tx, row.id, since)
+    const of = (version: number) => {
+      const it = seen.find((s) => s.secret_version === version)
+      return { version, deliveries: it?.deliveries ?? 0, last_delivery_at: it?.last_at.toISOString() ?? null }
+    }
+    return { since: since.toISOString(), until: until.toISOString(), new: of(row.secret_version), old: of(old) }
+  }
+  /** The row, locked, with the rotation that is under way. */
+  async function rotating(tx: Tx, id: string): Promise<{ row: WebhookRow; it: SecretRotation }> {
+    const row = (await rows.lock(tx, id)) ?? missing(id)
+    const it = await rotation(tx, row)
+    if (it === null)
+      return fail('CONFLICT', 'this webhook has one secret, and no rotation is under way', { hint: 'rotate-secret begins one.' })
+    return { row, it }
+  }
+
   return {
     get,
+    rotation: async (tx: Tx, id: string): Promise<SecretRotation | null> => rotation(tx, (await rows.byId(tx, id)) ?? missing(id)),
+
+    /** Ends the secret before: what is still signed with it is refused from now on. */
+    async finishRotation(tx: Tx, id: string, confirmed: boolean): Promise<SecretRotation> {
+      const { it } = await rotating(tx, id)
+      if (!confirmed)
+        fail(
+          'REFUSED',
+          `not finished: ${it.old.deliveries} came signed with the old secret since the change, ${it.new.deliveries} with the new one`,
+          {
+            hint: 'Send confirm: true once the sender signs with the new one.',
+            details: { old: it.old, new: it.new },
+          },
+        )
+      await vault.drop(tx, id, it.old.version)
+      await rows.update(tx, id, { previous_secret_version: null, previous_until: null, updated_at: new Date(now()) })
+      return it
+    },
+    /** The secret before counts again, and the new one is destroyed. */
+    async rollBackRotation(tx: Tx, id: string): Promise<SecretRotation> {
+      const { row, it } = await rotating(tx, id)
+      await vault.drop(tx, id, it.new.version)
+      await rows.update(tx, id, {
+        secret_version: it.old.version,
+        last_secret_version: row.secret_version,
+        previous_secret_version: null,
+        previous_until: null,
+        updated_at: new Date(now()),
+      })
+      return it
+    },
     mark: rows.mark,
     async list(tx: Tx, limit: number, cursor: string | undefined, workflowId?: string): Promise<Page<WebhookFacts>> {
       return pageOf(await rows.page(tx, limit + 1, readCursor(cursor), workflowId), limit, (r) => r.id, show)
@@ -174,6 +231,8 @@ export function createWebhooks(deps: {
         secret_version: later ? 0 : 1,
         previous_secret_version: null,
         previous_until: null,
+        secret_since: at,
+        last_secret_version: 0,
         created_by: input.createdBy,
         created_at: at,
         updated_at: at,
@@ -213,15 +272,17 @@ export function createWebhooks(deps: {
       const scheme = schemeOf(row.scheme)
       if (scheme.secret.from === 'sender' && provided === undefined)
         fail('INVALID_INPUT', `${scheme.title} makes the secret: provided_secret is missing`, { hint: `It ${scheme.secret.says}.` })
-      const version = row.secret_version + 1
+      const version = Math.max(row.secret_version, row.last_secret_version) + 1
       const keeps = row.secret_version > 0 && overlapMinutes > 0
       if (row.previous_secret_version !== null) await vault.drop(tx, id, row.previous_secret_version)
       if (!keeps && row.secret_version > 0) await vault.drop(tx, id, row.secret_version)
       const signing_secret = await seal(tx, row, scheme, version, provided)
       await rows.update(tx, id, {
         secret_version: version,
+        last_secret_version: version,
         previous_secret_version: keeps ? row.secret_version : null,
         previous_until: keeps ? new Date(now() + overlapMinutes * 60_000) : null,
+        secret_since: new Date(now()),
         updated_at: new Date(now()),
       })
       return { subscription: await get(tx, id), signing_secret }

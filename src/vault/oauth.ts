@@ -125,11 +125,11 @@ export function createOAuth(deps: {
     }
     return (await opened.read(at.ref, use))[at.field] ?? fail('CREDENTIAL_MALFORMED', `no ${at.field} is stored`)
   }
-  /** One way to authenticate for each secret that is live; public clients have one way too. */
-  async function authsOf(client: OAuthClient, use: Use): Promise<oauth.ClientAuth[]> {
-    if (client.auth === 'none' || client.secrets.length === 0) return [oauth.None()]
-    const texts = await Promise.all(client.secrets.map((at) => secretText(at, use)))
-    return texts.map((text) => (client.auth === 'basic' ? oauth.ClientSecretBasic(text) : oauth.ClientSecretPost(text)))
+  /** Ways to authenticate, one for each secret that is live, opened when its turn comes; public clients have one way too. */
+  function waysOf(client: OAuthClient, use: Use): (() => Promise<oauth.ClientAuth>)[] {
+    if (client.auth === 'none' || client.secrets.length === 0) return [async () => oauth.None()]
+    const auth = client.auth === 'basic' ? oauth.ClientSecretBasic : oauth.ClientSecretPost
+    return client.secrets.map((at) => async () => auth(await secretText(at, use)))
   }
 
   async function heard(response: Response): Promise<TokenAnswer> {
@@ -150,8 +150,8 @@ export function createOAuth(deps: {
     ask: (auth: oauth.ClientAuth) => Promise<Response>,
   ): Promise<TokenAnswer> {
     let answer: TokenAnswer | undefined
-    for (const auth of await authsOf(client, use)) {
-      answer = await heard(await ask(auth))
+    for (const way of waysOf(client, use)) {
+      answer = await heard(await ask(await way()))
       const verdict = judge(answer, rows)
       if (verdict.ok || verdict.why !== 'misconfigured') break
     }
@@ -257,23 +257,28 @@ export function createOAuth(deps: {
       const values = await opened.read(ask.from, use).catch(() => ({}) as Record<string, string>)
       const tokens = [values.refresh_token, values.access_token].filter((t) => t !== undefined)
       if (tokens.length === 0) return 'nothing'
-      const auths = await authsOf(ask.client, use).catch(() => [])
+      const ways = waysOf(ask.client, use)
       const results: boolean[] = []
-      for (const token of tokens) results.push(await revokeOne(ask, auths, token))
+      for (const token of tokens) results.push(await revokeOne(ask, ways, token).catch(() => false))
       return results[0] ? 'revoked' : 'failed'
     },
   }
 
-  async function revokeOne(ask: { server: OAuthServer; client: OAuthClient }, auths: oauth.ClientAuth[], token: string): Promise<boolean> {
+  async function revokeOne(
+    ask: { server: OAuthServer; client: OAuthClient },
+    ways: (() => Promise<oauth.ClientAuth>)[],
+    token: string,
+  ): Promise<boolean> {
     for (const pause of REVOKE_PAUSES_MS) {
       if (pause > 0) await deps.wait(pause)
-      for (const auth of auths) {
+      for (const way of ways) {
+        const auth = await way()
         const answer = await oauth
           .revocationRequest(serverOf(ask.server), { client_id: ask.client.id }, auth, token, options(undefined, REVOKE_MS))
           .catch(() => null)
         await answer?.body?.cancel()
         if (answer?.status === 200) return true
-        if (answer !== null && answer.status < 500 && answer.status !== 429 && auth === auths.at(-1)) return false
+        if (answer !== null && answer.status < 500 && answer.status !== 429 && way === ways.at(-1)) return false
       }
     }
     return false

@@ -99,15 +99,15 @@ export function createVerify({
     },
 
     /**
-     * Whether one of the secrets has made one of the signatures. `unreadable`: one that might have cannot be opened. Asks the database and
-     * computes the same for two secrets, one and none. Faults: VAULT_SEALED.
+     * The version of the secret that has made one of the signatures. `unreadable`: one that might have cannot be opened. Asks the database
+     * and computes the same for two secrets, one and none. Faults: VAULT_SEALED.
      */
-    async verify(tx: Tx, of: readonly Owned[], claimed: ClaimedSignature): Promise<'yes' | 'no' | 'unreadable'> {
+    async verify(tx: Tx, of: readonly Owned[], claimed: ClaimedSignature): Promise<number | 'no' | 'unreadable'> {
       room.ring()
       const at = [...of, ...Array.from({ length: LIVE }, () => NOBODY)].slice(0, LIVE)
       const keys = await Promise.all(at.map((one) => keyOf(tx, one, claimed.key)))
-      let holds = false
-      for (const key of keys) {
+      let holds = -1
+      for (const [i, key] of keys.entries()) {
         const mac = createHmac('sha256', key ?? nobodysKey)
         for (const part of claimed.parts) mac.update(part)
         const wanted = mac.digest()
@@ -115,10 +115,11 @@ export function createVerify({
         const sent = claimed.candidates.filter((it) => it.length === MAC_BYTES)
         for (const candidate of sent.length > 0 ? sent : [nobodysKey]) {
           const same = timingSafeEqual(wanted, candidate)
-          holds ||= same && Boolean(key)
+          holds = same && key ? i : holds
         }
       }
-      if (holds) return 'yes'
+      const made = at[holds]
+      if (made) return made.version
       return keys.includes(undefined) ? 'unreadable' : 'no'
     },
 

@@ -356,7 +356,7 @@ describe('keeping connected', () => {
     expect(await count(`sealed where owner_id = '${id}'`)).toBe(0)
   })
 
-  it('[oauth.app-secret] a client secret is changed with two of them live, and a refused client is mended by a new one', async () => {
+  it('[oauth.app-secret] [rotation.client-secret] a client secret is changed with two of them live, and a refused client is mended by a new one', async () => {
     await setUpApp(rt, provider, { client_secret: provider.client.secret }, 'rotating')
     const { connection: id } = await signIn(rt, provider, { slug: 'rotating', scopes: SCOPES, account: 'kim' })
     const instance = await httpInstance(rt, provider, id)
@@ -367,6 +367,21 @@ describe('keeping connected', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_050))
     await end(id)
     expect((await things(rt, instance)).body.result?.status).toBe(200)
+    // The record tells that the old one had to answer.
+    const at = '/v1/oauth-apps/rotating/secret'
+    const seen = (await rt.ok('GET', at)).rotation
+    expect(seen).toMatchObject({ old: { version: 1 }, new: { version: 2 } })
+    expect([seen.old.uses, seen.new.uses]).toEqual([1, 1])
+    const early = await rt.api('POST', `${at}/finish`, {})
+    expect([early.status, early.body.details.old.uses]).toEqual([422, 1])
+    expect(await rt.ok('POST', `${at}/rollback`)).toMatchObject({ old: { version: 1 } })
+    expect(await rt.ok('GET', '/v1/oauth-apps/rotating')).toMatchObject({ secret_version: 1, previous_secret_until: null })
+    await end(id)
+    expect((await things(rt, instance)).body.result?.status).toBe(200)
+    expect(await setUpApp(rt, provider, { client_secret: 'not-known-either' }, 'rotating')).toMatchObject({ secret_version: 3 })
+    expect(await rt.ok('POST', `${at}/finish`, { confirm: true })).toMatchObject({ new: { version: 3, uses: 0 } })
+    expect(await rt.ok('GET', at)).toEqual({ rotation: null })
+    expect((await rt.api('POST', `${at}/rollback`)).body.code).toBe('CONFLICT')
     // Without overlap the provider refuses: the operator's business, and no user is told to connect again.
     await setUpApp(rt, provider, { client_secret: 'never-known-to-the-provider', overlap_minutes: 0 }, 'rotating')
     await end(id)

@@ -138,6 +138,39 @@ describe.each(SENDERS.map((s) => [`${s.scheme}${s.timed ? ', with a time' : ''}`
   })
 })
 
+describe('a signing secret that is being changed', () => {
+  const begun = async () => {
+    const hook = await hooked(rt, workflow, scheme('agentruntime'))
+    const { signing_secret: fresh } = await rt.ok('POST', `${hook.path}/rotate-secret`, {})
+    return { hook, fresh: fresh as string, at: `${hook.path}/rotate-secret` }
+  }
+  it('[rotation.signing-secret] tells how many came signed with each, and is finished once the sender has changed', async () => {
+    const { hook, fresh, at } = await begun()
+    for (const secret of [hook.secret, hook.secret, fresh])
+      expect((await knock(rt, hook.path, delivery(hook, { secret }))).status).toBe(202)
+    const { rotation } = await rt.ok('GET', at)
+    expect(rotation).toMatchObject({ old: { version: 1, deliveries: 2 }, new: { version: 2, deliveries: 1 } })
+    expect(rotation.old.last_delivery_at).not.toBeNull()
+    const early = await rt.api('POST', `${at}/finish`, {})
+    expect([early.status, early.body.code, early.body.details.old.deliveries]).toEqual([422, 'REFUSED', 2])
+    expect(await rt.ok('POST', `${at}/finish`, { confirm: true })).toMatchObject({ old: { deliveries: 2 } })
+    expect(refusal(await knock(rt, hook.path, delivery(hook, { secret: hook.secret })))).toEqual(UNPROVED)
+    expect((await knock(rt, hook.path, delivery(hook, { secret: fresh }))).status).toBe(202)
+    expect(await rt.ok('GET', at)).toEqual({ rotation: null })
+    expect((await rt.api('POST', `${at}/finish`, { confirm: true })).body.code).toBe('CONFLICT')
+    await using db = await behindTheScenes(rt)
+    expect(await db.rows('select version from sealed where owner_id = $1', [hook.id])).toEqual([{ version: 2 }])
+  })
+
+  it('[rotation.signing-secret] is taken back: the old one counts again, and the new one never does', async () => {
+    const { hook, fresh, at } = await begun()
+    await rt.ok('POST', `${at}/rollback`)
+    expect(refusal(await knock(rt, hook.path, delivery(hook, { secret: fresh })))).toEqual(UNPROVED)
+    expect((await knock(rt, hook.path, delivery(hook, { secret: hook.secret }))).status).toBe(202)
+    expect((await rt.ok('POST', at, {})).subscription.secret_version).toBe(3) // a number is never given twice
+  })
+})
+
 describe('who may know what', () => {
   it('[webhooks.one-answer] unknown, other tenant’s, disabled and badly signed: one answer, one shape', async () => {
     const hook = await hooked(rt, workflow, scheme('agentruntime'))

@@ -149,7 +149,7 @@ describe.each(VECTORS)('$scheme ($source)', ({ scheme: name, secret, body, heade
   const other = scheme.secret.key === 'whsec' ? `whsec_${Buffer.from('another secret, 24 bytes').toString('base64')}` : `${secret}x`
 
   it('[webhooks.vectors] takes the published signature, and reads its time', async () => {
-    expect(await judged(scheme, [secret], headers, body)).toBe('yes')
+    expect(await judged(scheme, [secret], headers, body)).toBe(1)
     expect(readClaim(scheme, headerOf(headers), Buffer.from(body))).toMatchObject({ at, signed: true })
   })
 
@@ -179,8 +179,8 @@ describe.each(VECTORS)('$scheme ($source)', ({ scheme: name, secret, body, heade
   })
 
   it('[webhooks.two-secrets] takes the signature of either of two secrets', async () => {
-    expect(await judged(lenient, [secret, other], headers, body)).toBe('yes')
-    expect(await judged(lenient, [other, secret], headers, body)).toBe('yes')
+    expect(await judged(lenient, [secret, other], headers, body)).toBe(1)
+    expect(await judged(lenient, [other, secret], headers, body)).toBe(2)
   })
 })
 
@@ -207,7 +207,7 @@ describe('reading claims', () => {
       // As the specification has it while a secret is changed: several, of which one holds.
       'webhook-signature': [other, new Webhook(secret)].map((w) => w.sign('msg_1', at, payload)).join(' '),
     }
-    expect(await judged(schemeOf('standard-webhooks'), [secret], headers, payload)).toBe('yes')
+    expect(await judged(schemeOf('standard-webhooks'), [secret], headers, payload)).toBe(1)
   })
 
   it.each([
