@@ -30,9 +30,9 @@ import { createVerify } from './verify.ts'
 
 export type { Inspected } from './codes.ts'
 export type { Discovered } from './discover.ts'
-export type { Judgement, Refusal, RefusalRow } from './judge.ts'
+export type { Account, Judgement, Refusal, RefusalRow } from './judge.ts'
 export { scopesIn } from './judge.ts'
-export type { Account, Grant, OAuthClient, OAuthServer, Obtained, Renewal, SecretAt, TokenFacts } from './oauth.ts'
+export type { Grant, OAuthClient, OAuthServer, Obtained, Renewal, SecretAt, TokenFacts } from './oauth.ts'
 export { TOKEN_REQUEST_MS } from './oauth.ts'
 export { HeldUp }
 export { eachCall } from './dial.ts'

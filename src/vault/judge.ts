@@ -173,3 +173,15 @@ function seconds(value: unknown): number | null {
   const n = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : value
   return typeof n === 'number' && Number.isFinite(n) && n > 0 ? Math.min(Math.floor(n), LONGEST_S) : null
 }
+
+export interface Account {
+  id: string
+  label: string
+}
+
+/** OpenID Connect Core §5.1: `sub` is what stays the same; the rest is for people. */
+export function accountOf(claims: Record<string, unknown> | null): Account | null {
+  if (claims === null || (typeof claims.sub !== 'string' && typeof claims.sub !== 'number')) return null
+  const label = [claims.email, claims.name, claims.preferred_username].find((it) => typeof it === 'string' && it !== '')
+  return { id: String(claims.sub), label: typeof label === 'string' ? label.slice(0, 200) : String(claims.sub) }
+}

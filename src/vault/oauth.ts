@@ -8,7 +8,7 @@ import { Fault, fail } from '../base/errors.ts'
 import { RUNTIME, type User } from '../base/secret-use.ts'
 import { assertion } from './assertion.ts'
 import { createCodes } from './codes.ts'
-import { type Judgement, judge, type RefusalRow, type TokenAnswer } from './judge.ts'
+import { type Account, accountOf, type Judgement, judge, type RefusalRow, type TokenAnswer } from './judge.ts'
 import { HeldUp, type Link } from './oauth-link.ts'
 import { type Opened, type Use, useOf } from './opened.ts'
 import type { Owned } from './sealed.ts'
@@ -57,11 +57,6 @@ export type Obtained =
       idToken: Secret | null
     }
   | Exclude<Judgement, { ok: true }>
-
-export interface Account {
-  id: string
-  label: string
-}
 
 export type Grant = 'refresh_token' | 'client_credentials' | 'jwt_bearer'
 export interface Renewal {
@@ -296,10 +291,3 @@ export function createOAuth(deps: {
   }
 }
 export type OAuth = ReturnType<typeof createOAuth>
-
-/** OpenID Connect Core §5.1: `sub` is what stays the same; the rest is for people. */
-function accountOf(claims: Record<string, unknown> | null): Account | null {
-  if (claims === null || (typeof claims.sub !== 'string' && typeof claims.sub !== 'number')) return null
-  const label = [claims.email, claims.name, claims.preferred_username].find((it) => typeof it === 'string' && it !== '')
-  return { id: String(claims.sub), label: typeof label === 'string' ? label.slice(0, 200) : String(claims.sub) }
-}
