@@ -32,8 +32,8 @@ create table rotations (
   -- Calls that the other version had to answer for.
   fallbacks int not null default 0,
   last_fallback_at timestamptz,
-  -- Whether the old one is dead at its provider too: 'confirmed' by a person.
-  revoked text check (revoked in ('confirmed')),
+  -- Whether the old one is dead at its provider too: a person has said so, or its provider has.
+  revoked text check (revoked in ('confirmed', 'revoked')),
   -- Who did what and when, in order.
   acts jsonb not null,
   created_by text not null,

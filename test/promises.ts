@@ -393,6 +393,7 @@ export const PROMISES = {
   'rotation.unchecked': 'A switch without a validation that passed everywhere is refused, or forced and on record.',
   'rotation.wrong-account': 'The credential in use is no new one, and one rotation is under way at a time.',
   'rotation.test-fails': 'A test uses the new credential for itself alone; one that fails holds up the switch.',
+  'rotation.revokes': 'Where its provider has an interface for it, the old credential is revoked there too.',
   'rotation.strangers': 'Rotations are for those who may write connections, and what they start needs the scope for that.',
   'rotation.falls-back': 'During the overlap a refused new credential is answered for by the old one, once, with an alarm.',
   'rotation.falls-forward': 'A call that still carries a credential that was revoked outside goes on with the new one.',

@@ -24,8 +24,8 @@ export interface StoredUse extends UseRow {
   n: number
   batch: string
 }
-/** Uses in which a secret was sent to somebody, and not to see whether it works. */
-const SENT = sql.join(['request', 'session', 'renewal', 'exchange', 'revocation'] satisfies Purpose[])
+/** Uses in which a secret was sent to somebody, and neither to see whether it works nor to end it. */
+const SENT = sql.join(['request', 'session', 'renewal', 'exchange'] satisfies Purpose[])
 const q = tables<{ secret_uses: StoredUse }>()
 
 export interface UseFilter {

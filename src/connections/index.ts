@@ -13,6 +13,7 @@ import { fits, type LendRequest, type Lent, reach, wayBack } from './lend.ts'
 import { createLoans } from './loans.ts'
 import { createOAuthConnections, type OAuthDeps } from './oauth.ts'
 import { createPace } from './pace.ts'
+import { createRevocation } from './revoke.ts'
 import { createRotations } from './rotate.ts'
 import { createRotationRound } from './rotation-round.ts'
 import { rotations as openRotations } from './rotation-rows.ts'
@@ -140,6 +141,8 @@ export function createConnections(
     oauth,
     rotations,
     rotationRound,
+    revocation: createRevocation({ vault, connectors: deps.connectors }),
+    row: (tx: Tx, id: string) => must(tx, id),
     signUp,
     mark: rows.mark,
     create: store.create,

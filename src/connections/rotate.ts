@@ -174,8 +174,16 @@ export function createRotations(deps: {
     /** Locks, for whoever looks before a switch: nothing of the rotation changes until this transaction ends. */
     toSwitch: (tx: Tx, id: string) => locked(tx, id, 'switch'),
 
-    /** The new version serves from the commit on, everywhere. Without an overlap the old one is destroyed in the same moment. */
-    async switch(tx: Tx, scope: Scope, id: string, how: { overlapMinutes: number; forced: boolean; by: string }): Promise<Finished> {
+    /**
+     * The new version serves from the commit on, everywhere. Without an overlap the old one is destroyed in the same moment, unless it is kept
+     * for its revocation: nothing falls back on it, and what is left of it ends with the next round.
+     */
+    async switch(
+      tx: Tx,
+      scope: Scope,
+      id: string,
+      how: { overlapMinutes: number; forced: boolean; by: string; keep?: boolean },
+    ): Promise<Finished> {
       const { connection, rotation } = await locked(tx, id, 'switch')
       if (connection.credential_version !== rotation.old_version)
         fail('CONFLICT', 'the credential was replaced meanwhile', { hint: 'Roll this rotation back, and stage the new credential again.' })
@@ -197,7 +205,8 @@ export function createRotations(deps: {
         ...(connection.status === 'disabled' ? {} : { status, status_reason: null, status_since: time }),
         updated_at: time,
       })) as ConnectionRow
-      if (how.overlapMinutes === 0) await vault.drop(tx, id, rotation.old_version)
+      const destroys = how.overlapMinutes === 0 && !how.keep
+      if (destroys) await vault.drop(tx, id, rotation.old_version)
       const details = {
         credential_version: rotation.new_version,
         overlap_minutes: how.overlapMinutes,
@@ -209,7 +218,7 @@ export function createRotations(deps: {
         forced: how.forced,
         switched_at: time,
         overlap_until: new Date(now() + how.overlapMinutes * 60_000),
-        ...(how.overlapMinutes === 0 ? { old_destroyed_at: time } : {}),
+        ...(destroys ? { old_destroyed_at: time } : {}),
         acts: acted(rotation, how.by, 'switched', details),
       })
       await deps.fault?.('rotation.switch.before_commit')
@@ -242,17 +251,25 @@ export function createRotations(deps: {
       return { rotation: row, connection: after }
     },
 
-    /** Destroys the old version. `confirmed`: somebody says that it is dead at its provider too. */
-    async finish(tx: Tx, scope: Scope, id: string, by: string, confirmed: boolean): Promise<Finished> {
+    /** The old version goes, and the rotation waits for somebody to say that it is dead at its provider. */
+    async destroyOld(tx: Tx, id: string, by: string): Promise<Finished> {
+      const { connection, rotation } = await locked(tx, id, 'finish')
+      await vault.drop(tx, id, rotation.old_version)
+      const row = await write(tx, rotation.id, { old_destroyed_at: new Date(now()), acts: acted(rotation, by, 'old_destroyed') })
+      return { rotation: row, connection }
+    },
+
+    /** Destroys the old version. `revoked`: who says that it is dead at its provider too. */
+    async finish(tx: Tx, scope: Scope, id: string, by: string, revoked: RotationRow['revoked']): Promise<Finished> {
       const { connection, rotation } = await locked(tx, id, 'finish')
       const time = new Date(now())
       if (!rotation.old_destroyed_at) await vault.drop(tx, id, rotation.old_version)
-      const details = { credential_version: rotation.new_version, revoked_at_provider: confirmed ? 'confirmed' : 'not confirmed' }
+      const details = { credential_version: rotation.new_version, revoked_at_provider: revoked ?? 'not confirmed' }
       await deps.event(tx, scope, id, 'rotation_finished', details)
       const row = await write(tx, rotation.id, {
         state: 'finished',
         excluded: [],
-        revoked: confirmed ? 'confirmed' : null,
+        revoked,
         old_destroyed_at: rotation.old_destroyed_at ?? time,
         ended_at: time,
         acts: acted(rotation, by, 'finished', details),

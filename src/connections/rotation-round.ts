@@ -31,7 +31,7 @@ export function createRotationRound(deps: {
     const act = switched ? 'finish' : 'rollback'
     const done = await db.tx(scope, async (tx): Promise<Finished> => {
       const it = switched
-        ? await rotations.finish(tx, scope, id, KEEPER, false)
+        ? await rotations.finish(tx, scope, id, KEEPER, null)
         : await rotations.rollback(tx, scope, id, KEEPER, 'nobody went on with it')
       const action = switched ? 'rotation.finished' : 'rotation.cancelled'
       await deps.audit(tx, scope, { actor: KEEPER, action, target: id, outcome: 'done', details: { rotation_id: it.rotation.id } })

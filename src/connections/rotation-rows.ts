@@ -72,7 +72,7 @@ export interface RotationRow {
   old_destroyed_at: Date | null
   fallbacks: number
   last_fallback_at: Date | null
-  revoked: 'confirmed' | null
+  revoked: 'confirmed' | 'revoked' | null
   acts: RotationAct[]
   created_by: string
   created_at: Date

@@ -42,6 +42,10 @@ const mayStepIn = (rotation: RotationRow, connector: Connector): boolean =>
   rotation.state === 'validated' ||
   (rotation.state === 'staged' && connector.auth.kind === 'dsn' && same(rotation.old_public, rotation.new_public))
 
+/** A switch without an overlap leaves nothing to fall back on, also while the old version waits for its revocation. */
+const overlaps = ({ old_destroyed_at: gone, switched_at: since, overlap_until: until }: RotationRow): boolean =>
+  gone === null && since !== null && until !== null && until > since
+
 export function createInstead(deps: {
   /** The rows as they are now, past every cache. */
   reload: (scope: Scope, id: string) => Promise<At>
@@ -56,7 +60,7 @@ export function createInstead(deps: {
     if (!rotation) return null
     const other =
       rotation.state === 'switched'
-        ? rotation.old_destroyed_at === null
+        ? overlaps(rotation)
           ? rotation.old_version
           : null
         : mayStepIn(rotation, connector)

@@ -98,6 +98,8 @@ export interface Service {
     lifetimeS: number
     refusals: readonly RefusalRow[]
   }
+  /** Where the vendor ends a credential: one POST below the base, by whoever holds it. `done`: the statuses that say it has. */
+  revoke?: { path: string; put: Put; headers: Readonly<Record<string, string>>; done: readonly number[] }
   /** The secret is not entered: a code is exchanged for it, with an OAuth app of this provider, which is called after the connector. */
   signUp?: OAuthProvider
   /** What the vendor wants done once after each sign-up. Answers what a person should know; its faults are told and undo nothing. */
@@ -163,8 +165,8 @@ export const tool = <I extends z.ZodType, O extends z.ZodType>(t: {
 }): Tool => ({ scopes: [], ...t }) as Tool
 
 /** A connector with one kind of key: the service is called `api_key`. */
-export const apiKey = (a: { put: Put; fields: readonly Field[]; check: (ctx: ToolContext) => Promise<Checked> }): Auth => ({
+export const apiKey = ({ check, ...service }: Omit<Service, 'title'> & { check: (ctx: ToolContext) => Promise<Checked> }): Auth => ({
   kind: 'api_key',
-  services: { api_key: { title: 'API key', fields: a.fields, put: a.put } },
-  check: a.check,
+  services: { api_key: { title: 'API key', ...service } },
+  check,
 })

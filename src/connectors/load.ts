@@ -93,13 +93,14 @@ function authFaults(slug: string, auth: Auth): string[] {
   const services = Object.entries(auth.services)
   if (services.length === 0) return ['auth has no service']
   if (services.filter(([, s]) => s.exchange).length > 1) return ['more than one service is exchanged for a token']
-  return services.flatMap(([name, { fields, put, title, exchange, signUp }]) => [
+  return services.flatMap(([name, { fields, put, title, exchange, signUp, revoke }]) => [
     ...(filled(title) ? [] : [`service "${name}" has no title`]),
     ...(signUp === undefined || (signUp.slug === slug && signUp.signUp !== undefined)
       ? []
       : [`service "${name}" is signed up for at "${signUp.slug}", which is not called after the connector or has no sign-up`]),
     ...fieldFaults(fields),
     ...(exchange ? exchangeFaults(name, fields, put) : putFaults(name, fields, put)),
+    ...(revoke ? putFaults(name, fields, revoke.put) : []),
   ])
 }
 

@@ -60,7 +60,11 @@ export const rotation = z.object({
   overlap_until: time.nullable().describe('the old version answers for a refused new one, and the way back is open, until it is destroyed'),
   fallbacks: z.number().describe('calls that the other version had to answer for'),
   last_fallback_at: time.nullable(),
-  revoked_at_provider: z.enum(['confirmed']).nullable().describe('null: nobody has said that the old one is dead there too'),
+  revoked_at_provider: z
+    .enum(['confirmed', 'revoked'])
+    .nullable()
+    .describe('who says that the old one is dead there too: a person, or the provider itself; null: nobody'),
+  can_revoke: z.boolean().describe('finish revokes the old one at the provider by itself'),
   runs_under_way: z.number().describe('of workflows that use the connection; steps in flight end on the version that they began with'),
   next: z.array(z.enum(['validate', 'test', 'promote', 'rollback', 'finish'])).describe('what can be done now'),
   acts: z.array(z.object({ at: time, by: z.string(), act: z.string(), details: json.optional() })),
@@ -99,7 +103,7 @@ const NEXT: Record<Rotation['state'], Rotation['next']> = {
 
 export async function shown(rooms: Rooms, tx: Tx, row: RotationRow): Promise<z.input<typeof rotation>> {
   const since = [row.switched_at ?? row.created_at, row.created_at]
-  const [seen, tested, wires] = await Promise.all([
+  const [seen, tested, wires, connection] = await Promise.all([
     rooms.uses.ofVersions(
       tx,
       row.connection_id,
@@ -107,6 +111,7 @@ export async function shown(rooms: Rooms, tx: Tx, row: RotationRow): Promise<z.i
     ),
     testOf(rooms, tx, row),
     rooms.bindings.usedBy(tx, row.connection_id),
+    rooms.connections.row(tx, row.connection_id),
   ])
   const naming = await rooms.runs.workflows.naming(tx, [...new Set(wires.map((w) => w.instance_id))])
   const active = await rooms.runs.activeRunsOf(
@@ -136,6 +141,7 @@ export async function shown(rooms: Rooms, tx: Tx, row: RotationRow): Promise<z.i
     fallbacks: row.fallbacks,
     last_fallback_at: iso(row.last_fallback_at),
     revoked_at_provider: row.revoked,
+    can_revoke: rooms.connections.revocation.isPossible(connection),
     runs_under_way: active.length,
     next: NEXT[state].filter((act) => act !== 'rollback' || row.old_destroyed_at === null),
     acts: row.acts,

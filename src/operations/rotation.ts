@@ -8,7 +8,7 @@ import { LONGEST_OVERLAP_MINUTES, OVERLAP_MINUTES, type RotationRow } from '../c
 import { secretField } from '../vault/index.ts'
 import { checkAll, placesOf } from './rotation-checks.ts'
 import { latest, noted, now, READ, type Rotation, rotation, shown, WRITE } from './rotation-shapes.ts'
-import { operation, type Rooms } from './operation.ts'
+import { type Ctx, operation, type Rooms } from './operation.ts'
 import { cursor, id, json, limit, page } from './shapes.ts'
 
 export const begin = operation({
@@ -143,12 +143,22 @@ export const promote = operation({
         if (why !== null && !input.force)
           fail('REFUSED', `not switched: ${why}`, { hint: 'Mend that and validate again, or send force: true.', details: { reason: why } })
         const overlapMinutes = input.overlap_minutes ?? (row.reason === 'leaked' ? 0 : OVERLAP_MINUTES)
-        return rotations.switch(tx, ctx.scope, input.id, { overlapMinutes, forced: why !== null, by: ctx.caller.actor })
+        const keep = rooms.connections.revocation.isPossible(await rooms.connections.row(tx, input.id))
+        return rotations.switch(tx, ctx.scope, input.id, { overlapMinutes, forced: why !== null, by: ctx.caller.actor, keep })
       },
       ({ rotation: row }) => noted(row, { forced: row.forced, overlap_until: row.overlap_until?.toISOString() }),
     )
     await rotations.settled('switch', done)
-    return now(rooms, ctx, done.rotation)
+    if (done.rotation.reason !== 'leaked' || done.rotation.old_destroyed_at !== null) return now(rooms, ctx, done.rotation)
+    // What has leaked is ended at its provider in the same breath, where that can be done from here.
+    const outcome = await revokeOld(rooms, ctx, input.id)
+    if (outcome === 'revoked') return end(rooms, ctx, input.id, 'revoked')
+    const gone = await ctx.act(
+      (tx) => rotations.destroyOld(tx, input.id, ctx.caller.actor),
+      (it) => noted(it.rotation, { revocation: outcome }),
+    )
+    await rotations.settled('finish', gone)
+    return now(rooms, ctx, gone.rotation)
   },
 })
 
@@ -171,11 +181,31 @@ export const rollback = operation({
   },
 })
 
+/** Ends the old version at its provider, where that has an interface for it: while it is still here, and before anything says that it is over. */
+async function revokeOld(rooms: Rooms, ctx: Ctx, connectionId: string): Promise<'revoked' | 'failed' | 'unsupported'> {
+  const [row, connection, places] = await ctx.read((tx) =>
+    Promise.all([latest(rooms, tx, connectionId), rooms.connections.row(tx, connectionId), rooms.bindings.usedBy(tx, connectionId)]),
+  )
+  if (row.old_destroyed_at !== null) return 'unsupported'
+  const config = (places.find((p) => p.is_active)?.config ?? {}) as Record<string, unknown>
+  const old = { ...connection, public: row.old_public }
+  return rooms.connections.revocation.revoke(ctx.scope, old, row.old_version, config, ctx.caller.actor)
+}
+const end = async (rooms: Rooms, ctx: Ctx, connectionId: string, revoked: RotationRow['revoked']) => {
+  const { rotations } = rooms.connections
+  const done = await ctx.act(
+    (tx) => rotations.finish(tx, ctx.scope, connectionId, ctx.caller.actor, revoked),
+    (it) => noted(it.rotation, { revoked_at_provider: revoked }),
+  )
+  await rotations.settled('finish', done)
+  return now(rooms, ctx, done.rotation)
+}
+
 export const finish = operation({
   name: 'rotations.finish',
   http: 'POST /v1/connections/{id}/rotation/finish',
   about:
-    'Destroy the old credential here, once it is revoked at its provider. Without confirm it says how often the old one is still used.',
+    'Destroy the old credential here. Its provider is told to revoke it where it has an interface for that; otherwise confirm that you have. Without either it says how often the old one is still used.',
   ...WRITE,
   effect: 'destroy',
   audit: { log: 'rotation.finished' },
@@ -185,22 +215,21 @@ export const finish = operation({
   }),
   output: rotation,
   run: async (rooms, ctx, input) => {
-    const { rotations } = rooms.connections
-    if (!input.confirm) {
-      const it = await now(rooms, ctx, await ctx.read((tx) => latest(rooms, tx, input.id)))
-      const left = it.results.filter((r) => r.outcome === 'excluded').map((r) => r.instance_name)
-      const calls = `${it.old.calls} call${it.old.calls === 1 ? '' : 's'} with the old credential since the switch`
-      fail('REFUSED', `not finished: ${calls}${left.length > 0 ? `, and ${left.join(', ')} still stay on it` : ''}`, {
-        hint: 'Revoke it at its provider, and send confirm: true.',
-        details: { calls_on_old: it.old.calls, old_last_used_at: it.old.last_used_at, excluded: left },
-      })
-    }
-    const done = await ctx.act(
-      (tx) => rotations.finish(tx, ctx.scope, input.id, ctx.caller.actor, true),
-      (it) => noted(it.rotation),
-    )
-    await rotations.settled('finish', done)
-    return now(rooms, ctx, done.rotation)
+    await ctx.read((tx) => rooms.connections.rotations.mustBeAble(tx, input.id, 'finish'))
+    if (input.confirm) return end(rooms, ctx, input.id, 'confirmed')
+    await rooms.uses.flush()
+    const it = await ctx.read(async (tx) => shown(rooms, tx, await latest(rooms, tx, input.id)))
+    const left = it.results.filter((r) => r.outcome === 'excluded').map((r) => r.instance_name)
+    const idle = left.length === 0 && it.old.calls === 0
+    // Nobody needs it any more, and its provider can be told: that is all that a person would confirm.
+    const outcome = idle ? await revokeOld(rooms, ctx, input.id) : 'unsupported'
+    if (outcome === 'revoked') return end(rooms, ctx, input.id, 'revoked')
+    const calls = `${it.old.calls} call${it.old.calls === 1 ? '' : 's'} with the old credential since the switch`
+    const stay = left.length > 0 ? `, and ${left.join(', ')} still stay${left.length === 1 ? 's' : ''} on it` : ''
+    return fail('REFUSED', `not finished: ${outcome === 'failed' ? 'the provider did not revoke the old credential' : calls + stay}`, {
+      hint: 'Revoke it at its provider, and send confirm: true.',
+      details: { calls_on_old: it.old.calls, old_last_used_at: it.old.last_used_at, excluded: left, revocation: outcome },
+    })
   },
 })
 

@@ -24,6 +24,8 @@ export type Put =
   | { in: 'header'; name: string | { field: string }; prefix: string; field: string }
   | { in: 'query'; name: string | { field: string }; field: string }
   | { in: 'basic'; user: string; password: string }
+  /** As the one entry of a list in a JSON body, and in no header. */
+  | { in: 'list'; name: string; field: string }
 
 /** `Authorization: Bearer …` (RFC 6750 §2.1). */
 export const bearer = (field = 'api_key'): Put => ({ in: 'header', name: 'authorization', prefix: 'Bearer ', field })

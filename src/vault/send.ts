@@ -17,6 +17,8 @@ export interface Recipe {
   hosts: readonly string[]
   /** What was entered beside the secret and is none: a header's name. */
   publicFields: Readonly<Record<string, unknown>>
+  /** It is sent to be ended. */
+  ends?: true
 }
 export interface Outgoing {
   url: string
@@ -40,7 +42,7 @@ export function createSend(deps: {
     user: User,
     told?: (clean: Scrubber['json']) => void,
   ): Promise<Response> {
-    const purpose = user.check ? 'check' : 'request'
+    const purpose = recipe.ends ? 'revocation' : user.check ? 'check' : 'request'
     let url = URL.parse(request.url) ?? fail('INVALID_INPUT', 'that is not a URL')
     refuseHost(url, recipe.hosts)
     const values = await deps.opened.read(ref, { purpose, host: url.host, user })
@@ -52,7 +54,7 @@ export function createSend(deps: {
       const target = place(recipe, values, url, headers)
       let response: Response
       try {
-        response = await deps.egress.fetch(target.href, { ...request.init, method, headers, redirect: 'manual' })
+        response = await deps.egress.fetch(target.href, { ...request.init, ...bodyOf(recipe, values), method, headers, redirect: 'manual' })
       } catch (error) {
         throw scrubFault(error, scrub)
       }
@@ -92,6 +94,7 @@ function place(recipe: Recipe, values: Record<string, string>, url: URL, headers
       : typeof recipe.publicFields[n.field] === 'string'
         ? (recipe.publicFields[n.field] as string)
         : fail('CREDENTIAL_MALFORMED', `the connection does not say ${n.field}`)
+  if (put.in === 'list') return url
   if (put.in === 'query') {
     const out = new URL(url)
     out.searchParams.set(name(put.name), value(put.field))
@@ -106,6 +109,12 @@ function place(recipe: Recipe, values: Record<string, string>, url: URL, headers
   if (/[^\x20-\x7e\x80-\xff]/.test(header)) fail('CREDENTIAL_MALFORMED', `the stored ${put.field} has characters that no header can carry`)
   headers.set(name(put.name), header)
   return url
+}
+
+function bodyOf({ put }: Recipe, values: Record<string, string>): { body: string } | object {
+  if (put.in !== 'list') return {}
+  const value = values[put.field] ?? fail('CREDENTIAL_MALFORMED', `the connection has no ${put.field}`, { hint: 'Replace its credential.' })
+  return { body: JSON.stringify({ [put.name]: [value] }) }
 }
 
 function redirectOf(response: Response, from: URL): URL | null {

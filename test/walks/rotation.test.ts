@@ -385,6 +385,56 @@ describe('a key that is refused', () => {
   })
 })
 
+describe('a vendor that revokes', () => {
+  const github = async () => {
+    const key = `ghp_number${++n}ofthistest0000`
+    api.accepts.set(key, 'octo')
+    const { id } = await rt.ok('POST', '/v1/connections', {
+      display_name: `GitHub ${n}`,
+      provider: 'github',
+      credentials: { api_key: key },
+    })
+    await rt.ok('POST', '/v1/mcp/instances', { slug: 'github', connection_id: id, config: { api_base: api.url } })
+    const next = `ghp_number${++n}ofthistest0000`
+    api.accepts.set(next, 'octo')
+    return { id, key, next, at: `/v1/connections/${id}/rotation` }
+  }
+  it('[rotation.revokes] the old key is ended at its provider when the rotation is finished, with no credential but itself', async () => {
+    api.revokes = true
+    const it = await github()
+    expect(await rt.ok('POST', it.at, { credentials: { api_key: it.next } })).toMatchObject({ can_revoke: true })
+    await rt.ok('POST', `${it.at}/validate`, {})
+    await rt.ok('POST', `${it.at}/promote`, {})
+    api.revokes = false
+    expect((await refusal('POST', `${it.at}/finish`, {})).details).toMatchObject({ revocation: 'failed' })
+    expect(api.accepts.has(it.key)).toBe(true)
+    api.revokes = true
+    expect(await rt.ok('POST', `${it.at}/finish`, {})).toMatchObject({
+      state: 'finished',
+      revoked_at_provider: 'revoked',
+      old: { calls: 0 },
+    })
+    expect([api.accepts.has(it.key), api.accepts.has(it.next)]).toEqual([false, true])
+    const { items } = await rt.ok('GET', `/v1/connections/${it.id}/uses?purpose=revocation`)
+    expect(items.map((u: { credential_version: number }) => u.credential_version)).toContain(1)
+  })
+
+  it('[rotation.revokes] what has leaked is switched, revoked and destroyed in one act; where that fails it is destroyed all the same', async () => {
+    for (const revokes of [true, false]) {
+      api.revokes = revokes
+      const it = await github()
+      await rt.ok('POST', it.at, { credentials: { api_key: it.next }, reason: 'leaked' })
+      await rt.ok('POST', `${it.at}/validate`, {})
+      const done = await rt.ok('POST', `${it.at}/promote`, {})
+      expect(done).toMatchObject(
+        revokes ? { state: 'finished', revoked_at_provider: 'revoked' } : { state: 'switched', revoked_at_provider: null },
+      )
+      expect(done.old.destroyed_at).not.toBeNull()
+      expect(api.accepts.has(it.key)).toBe(!revokes)
+    }
+  })
+})
+
 describe('environments', () => {
   it('[environments.apart] a graph runs unchanged in each, and a run in one never uses a connection of the other', async () => {
     const it = await bound()

@@ -27,6 +27,13 @@ export default connector({
       },
     ],
     check,
+    // [rest/credentials/revoke] Classic and fine-grained tokens; a request that carries an authorization is answered with 403.
+    revoke: {
+      path: '/credentials/revoke',
+      put: { in: 'list', name: 'credentials', field: 'api_key' },
+      headers: { accept: 'application/vnd.github+json', 'content-type': 'application/json', 'user-agent': 'AgentRuntime' },
+      done: [202],
+    },
   }),
   config: z.strictObject({
     api_base: z
