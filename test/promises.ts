@@ -408,6 +408,15 @@ export const PROMISES = {
   'rotation.signing-secret': 'A signing secret that is being changed tells which of the two is still seen, and is finished or taken back.',
   'rotation.client-secret':
     'A client secret that is being changed is tried first, the old one answers where it is refused, and it is finished or taken back.',
+  'usage.radius':
+    'What depends on a connection is listed: profiles, workflows and steps, webhooks, runs under way, the last use of each version.',
+  'usage.if': 'What cannot be supposed is refused by name.',
+  'usage.foresees': 'What is foreseen of a revoked, deleted or narrowed connection comes true, step by step, with the same codes.',
+  'usage.instance': 'What names an instance is listed, and what its deletion would break.',
+  'usage.app': 'What depends on an OAuth app is listed across projects, and stands in the way of deleting it.',
+  'burn.stops': 'A burned credential is sent nowhere any more, and the runs that need it stop with the act as their reason.',
+  'burn.everything': 'Every version of a burned credential is destroyed, and it is revoked where its provider can be told.',
+  'burn.killed': 'A process that dies in the middle of a burning leaves a connection that lends nothing.',
   'environments.apart': 'Whatever runs in one environment never uses a connection of another.',
 
   'faults.each-used': 'Every fault point that the code names is used by a test.',

@@ -61,6 +61,9 @@ export interface AppInput {
   settings: AppSettings
 }
 
+/** Connections of one app that are looked at one by one. */
+const MOST_USERS = 500
+
 export function createApps(deps: {
   db: Db
   vault: Lending
@@ -160,6 +163,12 @@ export function createApps(deps: {
 
   return {
     find,
+    /** Connections that live by it, as far as the transaction sees them. */
+    async users(tx: Tx, slug: string) {
+      const at = (await apps.bySlug(tx, slug)) ?? deps.configured.find((c) => c.slug === slug)
+      if (!at) return fail('NOT_FOUND', `there is no OAuth app ${slug.slice(0, 60)}`)
+      return grants.connectionsOf(tx, 'id' in at ? at.id : configuredKey(slug), MOST_USERS)
+    },
     secrets: createAppSecrets({ vault, forget, now }),
     async must(workspace: string, slug: string): Promise<App> {
       const app = await find(workspace, slug)

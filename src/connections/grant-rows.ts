@@ -183,6 +183,12 @@ export const grants = {
     ),
   ofClient: async (tx: Tx, clientKey: string): Promise<number> =>
     (await tx.first<{ n: number }>(raw(sql`select count(*)::int as n from grants where client_key = ${clientKey}`)))!.n,
+  /** Connections that live by a client. */
+  connectionsOf: (tx: Tx, clientKey: string, limit: number) =>
+    tx.all<{ id: string; name: string; project_id: string; status: string }>(
+      raw(sql`select c.id, c.name, c.project_id, c.status from connections c join grants g on g.connection_id = c.id
+        where g.client_key = ${clientKey} order by c.id limit ${limit}`),
+    ),
   evidence: async (tx: Tx, clientKey: string): Promise<{ all: number; renewable: number }> =>
     (await tx.first<{ all: number; renewable: number }>(
       raw(sql`select count(*)::int as all, count(*) filter (where renewable)::int as renewable

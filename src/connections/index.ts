@@ -7,6 +7,7 @@ import { type Page, pageOf, readCursor } from '../base/page.ts'
 import type { Connector } from '../connectors/contract.ts'
 import type { FieldFacts, Lending } from '../vault/index.ts'
 import { KEEPER } from './announce.ts'
+import { createBurn } from './burn.ts'
 import { exchangesOf } from './exchanges.ts'
 import { grants } from './grant-rows.ts'
 import { fits, type LendRequest, type Lent, reach, wayBack } from './lend.ts'
@@ -28,6 +29,7 @@ import { type Believed, createInstead } from './versions.ts'
 export type { Subscriber } from './announce.ts'
 export type { AppFacts, AppInput, ConfiguredApp } from './apps.ts'
 export type { AppSettings } from './app-rows.ts'
+export { BURNED } from './burn.ts'
 export type { Asker, AuthorizeInput, Callback, Invitation } from './connect.ts'
 export type { Diagnosis } from './doctor.ts'
 export { type Ending, failed } from './ending.ts'
@@ -102,10 +104,12 @@ export function createConnections(
   })
 
   const rotations = createRotations({ db, vault, must, successor: store.successor, event, forget, now, fault: deps.fault })
+  const burn = createBurn({ db, vault, must, event, tell: oauth.tell, forget, now, fault: deps.fault })
   const rotationRound = createRotationRound({
     db,
     rotations,
     lapse: oauth.apps.secrets.lapse,
+    sweep: burn.sweep,
     audit: deps.audit,
     trouble: deps.trouble,
     everyMs: deps.lookEveryMs,
@@ -141,6 +145,7 @@ export function createConnections(
     oauth,
     rotations,
     rotationRound,
+    burn,
     revocation: createRevocation({ vault, connectors: deps.connectors }),
     row: (tx: Tx, id: string) => must(tx, id),
     signUp,

@@ -60,7 +60,6 @@ export function createOAuthConnections(
   const { db, vault, now, event, forget, random } = deps
   const redirectUri = () => deps.publicUrl() + CALLBACK_PATH
   const scopeOf = (row: { workspace_id: string; project_id: string }): Scope => ({ workspace: row.workspace_id, project: row.project_id })
-  const fault = deps.fault ? { fault: deps.fault } : {}
 
   const announcements = createAnnouncements({ db, vault, egress: deps.egress, to: deps.eventsTo, now, random })
   const tell = (tx: Tx, row: ConnectionRow, type: string, data: Record<string, unknown> = {}) =>
@@ -122,7 +121,7 @@ export function createOAuthConnections(
     forget,
     now,
     random,
-    ...fault,
+    fault: deps.fault,
   })
 
   const standing = async (scope: Scope, id: string): Promise<Standing> => {
@@ -264,12 +263,13 @@ export function createOAuthConnections(
       scope: Scope,
       id: string,
       actor: string,
+      as: Pick<ConnectionRow, 'status' | 'status_reason'> = { status: 'disabled', status_reason: 'being_deleted' },
     ): Promise<{ outcome: 'revoked' | 'unsupported' | 'nothing' | 'failed' | 'shared'; with: string[] }> {
       const at = await db.tx(scope, async (tx) => {
         const row = await rows.lock(tx, id)
         const grant = await grants.get(tx, id)
         if (!row || !grant) return null
-        await rows.update(tx, id, { status: 'disabled', status_reason: 'being_deleted', status_since: new Date(now()) })
+        await rows.update(tx, id, { ...as, status_since: new Date(now()) })
         await grants.renewed(tx, { connection_id: id, due_at: null })
         return { row, grant }
       })

@@ -164,6 +164,17 @@ describe('what ends by itself', () => {
   })
 })
 
+describe('what was burned and left', () => {
+  it('[burn.killed] is destroyed by a later round, and not while somebody may still be at it', async () => {
+    await s.db.tx(s.scope, (tx) => p.connections.burn.begin(tx, s.scope, id, { by: 'ada', reason: 'in this test' }))
+    await p.connections.rotationRound.round()
+    expect(await versions()).toEqual([1, 0])
+    s.tick(6 * MINUTE)
+    await p.connections.rotationRound.round()
+    expect([await versions(), (await now()).connection.status_reason]).toEqual([[0, 0], 'burned'])
+  })
+})
+
 describe('a refusal that no status tells', () => {
   it('[rotation.other-refusals] of the first request: the call is made again with the other version', async () => {
     await switched()

@@ -15,6 +15,8 @@ export function createRotationRound(deps: {
   rotations: Rotations
   /** Ends secrets of OAuth apps whose overlap is over. */
   lapse: (tx: Tx, limit: number) => Promise<void>
+  /** Destroys what was burned and left. */
+  sweep: (tx: Tx, limit: number) => Promise<void>
   audit: (
     tx: Tx,
     scope: Scope,
@@ -42,6 +44,7 @@ export function createRotationRound(deps: {
 
   async function round(): Promise<void> {
     await db.everyTenant('client secrets whose overlap is over', (tx) => deps.lapse(tx, AT_A_TIME))
+    await db.everyTenant('burned credentials that were left', (tx) => deps.sweep(tx, AT_A_TIME))
     for (const it of await rotations.due(AT_A_TIME)) {
       const scope = { workspace: it.workspace_id, project: it.project_id }
       await onBehalf({ scope, actor: KEEPER }, () => end(scope, it.connection_id, it.state === 'switched')).catch((error: unknown) => {

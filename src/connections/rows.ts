@@ -88,6 +88,10 @@ export const rows = {
   /** Only while the credential is still the one that was judged. */
   judge: (tx: Tx, id: string, version: number, set: Partial<ConnectionRow>) =>
     tx.first(q.updateTable('connections').set(set).where('id', '=', id).where('credential_version', '=', version).returningAll()),
+  /** Burned before then, and not all destroyed. */
+  burnedAndLeft: (tx: Tx, before: Date, limit: number) =>
+    tx.all<{ id: string }>(sql`select c.id from connections c where c.status_reason = 'burned' and c.status_since < ${before}
+      and exists (select from sealed s where s.owner_id = c.id) order by c.id limit ${limit}`),
   remove: (tx: Tx, id: string) => tx.run(q.deleteFrom('connections').where('id', '=', id)),
   touch: (tx: Tx, used: { id: string; at: Date }[]) =>
     tx.run(sql`update connections set last_used_at = u.at

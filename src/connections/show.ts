@@ -67,6 +67,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   endpoint_not_allowed: 'This server may not connect to the provider. That is for its operator to mend.',
   app_changed: 'The OAuth app behind this connection was changed or removed. That is for the operator of this server to mend.',
   being_deleted: 'The connection is being deleted.',
+  burned: 'Its credential was burned: destroyed here, whatever depended on it. Give it a new one.',
   disabled_by_user: 'Somebody switched this connection off.',
 }
 

@@ -159,9 +159,11 @@ export function createStore(deps: {
       fail('INVALID_INPUT', `${before.row.name} was connected by signing up, and is connected again by signing up again`, {
         hint: wayBack(before.row),
       })
-    const prepared = credentials ? await prepare(kind, before.row.service, credentials, true) : null
+    const version = before.row.credential_version
+    const stored = credentials ? (await db.tx(scope, (tx) => vault.facts(tx, id, version))).map((f) => f.field) : []
+    // Where nothing is left to keep (it was burned), all of it is entered again.
+    const prepared = credentials ? await prepare(kind, before.row.service, credentials, stored.length > 0) : null
     const replaces = prepared !== null && (Object.keys(prepared.secret).length > 0 || Object.keys(prepared.public).length > 0)
-    const stored = replaces ? (await db.tx(scope, (tx) => vault.facts(tx, id, before.row.credential_version))).map((f) => f.field) : []
     if (prepared) refuseDetour(before.row, prepared, stored)
     return { before, kind, prepared, replaces, stored }
   }
@@ -169,7 +171,8 @@ export function createStore(deps: {
   return {
     /** What is to become the next version, checked as if it replaced the live one. Faults: INVALID_INPUT, CREDENTIAL_MALFORMED, EGRESS_BLOCKED. */
     async successor(scope: Scope, id: string, credentials: Readonly<Record<string, Secret>>): Promise<Successor> {
-      const { before, prepared } = await look(scope, id, credentials)
+      const { before, prepared, stored } = await look(scope, id, credentials)
+      if (stored.length === 0) fail('CONFLICT', `${before.row.name} has no credential to rotate`, { hint: 'Replace it by PATCH.' })
       if (before.grant)
         fail('INVALID_INPUT', `the tokens of ${before.row.name} are renewed by themselves, so there is no key to rotate`, {
           hint: 'Replace what it gets them with by PATCH: tokens that are out serve until they end.',
@@ -249,7 +252,10 @@ export function createStore(deps: {
           if (prepared && replaces) {
             const ref = { workspace: scope.workspace, project: scope.project, owner: id, version }
             await vault.answers.drop(tx, ref) // an answer that was kept for the credential before
-            await vault.put(tx, ref, prepared.secret, { wire: prepared.wire, keepFrom: row.credential_version })
+            await vault.put(tx, ref, prepared.secret, {
+              wire: prepared.wire,
+              ...(stored.length > 0 ? { keepFrom: row.credential_version } : {}),
+            })
           }
           const renewed = grant ? await grants.renewed(tx, grant) : await grants.get(tx, id)
           const next = await rows.update(tx, id, {

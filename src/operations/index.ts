@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import * as access from './access.ts'
 import { changes } from './changes.ts'
 import * as audit from './audit.ts'
+import { burn } from './burn.ts'
 import * as connections from './connections.ts'
 import { egress } from './egress.ts'
 import * as google from './google.ts'
@@ -92,6 +93,7 @@ const all = [
   wiring.remove,
   connections.credentialFacts,
   wiring.usage,
+  burn,
   connections.tryOut,
   connections.validate,
   connections.events,
@@ -122,6 +124,7 @@ const all = [
   oauthApps.get,
   oauthApps.put,
   oauthApps.remove,
+  wiring.appUsage,
   secretRotation.app,
   secretRotation.finishApp,
   secretRotation.rollBackApp,

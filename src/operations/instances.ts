@@ -4,6 +4,7 @@ import type { Tx } from '../base/db.ts'
 import { fail } from '../base/errors.ts'
 import type { InstanceFacts } from '../bindings/index.ts'
 import type { Connector } from '../connectors/contract.ts'
+import { radiusOfInstance } from './blast.ts'
 import { operation, type Rooms } from './operation.ts'
 import { cursor, done, environment, id, instance, json, limit, name, page, profile, wiredInstance } from './shapes.ts'
 
@@ -154,17 +155,17 @@ export const remove = operation({
   audit: { log: 'instance.deleted' },
   input: z.strictObject({ id: id('instance') }),
   output: done,
-  run: async ({ bindings, runs }, { act }, input) => {
+  run: async (rooms, { act }, input) => {
     await act(
       async (tx) => {
-        await bindings.get(tx, input.id)
-        const workflows = await runs.workflows.naming(tx, [input.id])
-        if (workflows.length > 0)
-          fail('INSTANCE_IN_USE', `${workflows.length === 1 ? 'a workflow names' : `${workflows.length} workflows name`} this instance`, {
+        await rooms.bindings.get(tx, input.id)
+        const { length } = await rooms.runs.workflows.naming(tx, [input.id])
+        if (length > 0)
+          fail('INSTANCE_IN_USE', `${length === 1 ? 'a workflow names' : `${length} workflows name`} this instance`, {
             hint: 'Change or archive them first.',
-            details: { workflows },
+            details: await radiusOfInstance(rooms, tx, input.id, 'deleted', 'deleted'),
           })
-        await bindings.remove(tx, input.id)
+        await rooms.bindings.remove(tx, input.id)
       },
       () => ({ target: input.id }),
     )

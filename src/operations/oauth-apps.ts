@@ -1,6 +1,8 @@
 /** OAuth apps: a workspace's own clients at providers. Their secrets are written and never read. */
 import { z } from 'zod'
+import { Fault } from '../base/errors.ts'
 import { secretField } from '../vault/index.ts'
+import { radiusOf } from './blast.ts'
 import { operation } from './operation.ts'
 import { json, time } from './shapes.ts'
 
@@ -116,8 +118,23 @@ export const remove = operation({
   audit: { log: 'oauth_app.deleted' },
   input: z.strictObject({ slug }),
   output: z.object({ slug: z.string(), deleted: z.literal(true) }),
-  run: async ({ connections }, { scope, act }, input) => {
-    const change = await connections.oauth.apps.remove(scope, input.slug)
+  run: async (rooms, { scope, act }, input) => {
+    const { connections } = rooms
+    const change = await connections.oauth.apps.remove(scope, input.slug).catch(async (error: unknown) => {
+      if (!(error instanceof Fault) || error.code !== 'CONFLICT') throw error
+      const { message, hint } = error
+      const details = await rooms.db.tx({ workspace: scope.workspace, project: '*' }, async (tx) => {
+        const users = await connections.oauth.apps.users(tx, input.slug)
+        return radiusOf(
+          rooms,
+          tx,
+          users.map((c) => c.id),
+          'deleted',
+          'revoked',
+        )
+      })
+      throw new Fault('CONFLICT', message, { hint, details })
+    })
     await act(change.write, () => ({ target: input.slug }))
     change.after()
     return { slug: input.slug, deleted: true as const }

@@ -20,10 +20,12 @@ import { patiently, within } from './patience.ts'
 import { refuseUnready } from './ready.ts'
 import { type RunFacts, showEvent, showRun, showStep } from './show.ts'
 import { type Change, createSteering, ENDED, type RunCommand, type Started } from './steer.ts'
+import { createWhatIf } from './what-if.ts'
 import { createWorkflows } from './workflows.ts'
 
 export type { FindStored, RunCommand, RunFacts, RunStatus, Times }
 export type { Issue } from './graph.ts'
+export type { RunFate, StepFate, Supposed, Target, WorkflowFate } from './what-if.ts'
 export type { VersionFacts, WorkflowFacts } from './workflows.ts'
 
 /** Runs advanced at the same time by one process. Beyond it they wait in line: each holds its journal in memory. */
@@ -219,6 +221,7 @@ export function createRuns(deps: {
     },
 
     ...createSteering({ must, graphOf, begin, active, now }),
+    whatIf: createWhatIf({ tools, graphOf }),
 
     summary: async (tx: Tx, runId: string, workflowId?: string) => {
       const row = await must(tx, runId, workflowId)

@@ -249,7 +249,7 @@ export const rows = {
     tx.all(
       q
         .selectFrom('runs')
-        .select(['id', 'workflow_id', 'status'])
+        .select(['id', 'workflow_id', 'status', 'version', 'environment'])
         .where('workflow_id', 'in', [...workflowIds])
         .where('status', 'in', ['queued', 'running', 'paused', 'draining'])
         .orderBy('id', 'desc')
@@ -272,7 +272,7 @@ export const rows = {
     tx.first<{ last_seq: number; command: Command }>(sql<{ last_seq: number; command: Command }>`
       with r as (
         update runs set last_seq = last_seq + ${events.length}::int, status = ${change.status}, waiting_on = ${jsonText(change.waiting_on)}::jsonb,
-          failure = ${change.failure ? jsonText(change.failure) : null}::jsonb, command = coalesce(${change.command ?? null}::text, command),
+          failure = coalesce(${change.failure ? jsonText(change.failure) : null}::jsonb, failure), command = coalesce(${change.command ?? null}::text, command),
           pickups = case when ${change.progress ?? false}::boolean then 0 else pickups end,
           started_at = coalesce(started_at, ${change.started_at ?? null}::timestamptz), finished_at = ${change.finished_at ?? null}::timestamptz
         where id = ${at.runId} and fence = ${at.fence}::int and last_seq = ${at.lastSeq}::int

@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts'
 import type { Command } from './decide.ts'
 import type { Graph } from './graph.ts'
 import type { Handle } from './leg.ts'
-import { type NewEvent, type RunRow, type RunStatus, rows } from './rows.ts'
+import { type Failure, type NewEvent, type RunRow, type RunStatus, rows } from './rows.ts'
 import { type RunFacts, showRun } from './show.ts'
 
 export type RunCommand = 'pause' | 'resume' | 'stop'
@@ -44,7 +44,13 @@ export function createSteering(deps: {
 
   return {
     /** pause, resume, stop. A run that is being worked on hears of it at once here, and within a second elsewhere. */
-    async command(runId: string, workflowId: string | undefined, command: RunCommand, graceful: boolean): Promise<Change<Started>> {
+    async command(
+      runId: string,
+      workflowId: string | undefined,
+      command: RunCommand,
+      graceful: boolean,
+      why?: Failure,
+    ): Promise<Change<Started>> {
       let after: () => Promise<void> = async () => undefined
       return {
         write: async (tx) => {
@@ -55,6 +61,8 @@ export function createSteering(deps: {
           const next: Command = command === 'pause' ? 'pause' : command === 'resume' ? 'none' : graceful ? 'stop_graceful' : 'stop_now'
           if (command === 'resume' && row.status !== 'paused' && row.command !== 'pause') fail('CONFLICT', `the run ${runId} is not paused`)
           let status = row.status
+          // Whoever looks at the run later finds the act that ended it.
+          if (why) await rows.setFailure(tx, runId, why)
           if (!idle || (command === 'pause' && row.status === 'paused')) {
             if (next === 'stop_graceful') status = 'draining'
             await rows.command(tx, runId, next, null)

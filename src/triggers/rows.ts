@@ -85,6 +85,12 @@ export const rows = {
   insert: (tx: Tx, row: WebhookRow) => tx.run(q.insertInto('webhooks').values({ ...row, extras: json(row.extras) })),
   byId: (tx: Tx, id: string) => tx.first(q.selectFrom('webhooks').selectAll().where('id', '=', id)),
   shown: (tx: Tx, id: string): Promise<ShownRow | undefined> => tx.first(shown().where('w.id', '=', id)),
+  ofWorkflows: (tx: Tx, ids: readonly string[]): Promise<ShownRow[]> =>
+    tx.all(
+      shown()
+        .where('w.workflow_id', 'in', [...ids])
+        .orderBy('w.id'),
+    ),
   lock: (tx: Tx, id: string) => tx.first(q.selectFrom('webhooks').selectAll().where('id', '=', id).forUpdate()),
   /** It cannot be deleted or switched off until this transaction ends. */
   hold: (tx: Tx, id: string) => tx.first(q.selectFrom('webhooks').select('id').where('id', '=', id).where('enabled', '=', true).forShare()),

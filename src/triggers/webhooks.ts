@@ -173,6 +173,9 @@ export function createWebhooks(deps: {
       return it
     },
     mark: rows.mark,
+    /** Those that start one of these workflows. */
+    ofWorkflows: async (tx: Tx, ids: readonly string[]): Promise<WebhookFacts[]> =>
+      ids.length === 0 ? [] : (await rows.ofWorkflows(tx, ids)).map(show),
     async list(tx: Tx, limit: number, cursor: string | undefined, workflowId?: string): Promise<Page<WebhookFacts>> {
       return pageOf(await rows.page(tx, limit + 1, readCursor(cursor), workflowId), limit, (r) => r.id, show)
     },

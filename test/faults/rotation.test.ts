@@ -100,3 +100,36 @@ describe.each(DEATHS)('killed at %s', (point, acts, state, serves, versions) => 
     await auditVerifies(two)
   })
 })
+
+describe('burning', () => {
+  it.each(['burn.begin.before_commit', 'burn.begin.after_commit'])(
+    '[burn.killed] killed at %s: nothing of it, or a connection that lends nothing',
+    async (point) => {
+      const upstream = { url: api.url } as never
+      await using one = await runtime(withFaults(upstream, [{ point, pass: 1, act: 'kill' }]))
+      const { id } = await one.ok('POST', '/v1/connections', {
+        display_name: 'Keyed',
+        provider: 'http',
+        service: 'bearer',
+        credentials: { api_key: 'the-old-key-of-this-test' },
+      })
+      const instance = (await one.ok('POST', '/v1/mcp/instances', { slug: 'http', connection_id: id, config: { base_url: api.url } })).id
+      await expect(one.api('POST', `/v1/connections/${id}/burn`, { reason: 'in this test' })).rejects.toThrow()
+      await one.exited
+
+      await using two = await one.again(withFaults(upstream, []))
+      if (point === 'burn.begin.before_commit') {
+        expect(await servedBy(two, instance)).toBe('the-old-key-of-this-test')
+      } else {
+        const answer = await two.api('POST', `/v1/mcp/instances/${instance}/tools/http_request/call`, {
+          args: { method: 'GET', path: '/x' },
+        })
+        expect(answer.body.code).toBe('CONNECTION_RECONNECT_REQUIRED')
+        expect(api.requests).toEqual([])
+      }
+      await two.ok('POST', `/v1/connections/${id}/burn`, { reason: 'in this test' })
+      expect(await versionsOf(two, id)).toEqual([])
+      await auditVerifies(two)
+    },
+  )
+})

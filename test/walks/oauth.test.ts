@@ -344,6 +344,25 @@ describe('keeping connected', () => {
     expect(await count(`sealed where owner_id = '${id}'`)).toBe(0)
   })
 
+  it('[burn.stops] [usage.app] an account is burned: revoked at its provider, never renewed again, and its app tells who lives by it', async () => {
+    const { connection: id } = await signIn(rt, provider, { scopes: SCOPES, account: 'mo' })
+    const instance = await httpInstance(rt, provider, id)
+    const { oauth } = await connection(id)
+    const at = `/v1/oauth-apps/${oauth.app}`
+    const users = await rt.ok('GET', `${at}/usage?if=deleted`)
+    expect(users.connections.map((c: { id: string }) => c.id)).toContain(id)
+    expect(users.profiles.map((p: { instance_id: string }) => p.instance_id)).toContain(instance)
+    const refused = await rt.api('DELETE', at)
+    expect([refused.status, refused.body.code]).toEqual([409, 'CONFLICT'])
+    expect(refused.body.details.profiles.map((p: { instance_id: string }) => p.instance_id)).toContain(instance)
+    await things(rt, instance)
+    const sent = (await rt.ok('POST', `/v1/connections/${id}/burn`, { reason: 'the laptop was stolen' })).revoked_at_provider
+    expect(sent).toBe('revoked')
+    expect(await connection(id)).toMatchObject({ status: 'reconnect', status_reason: 'burned' })
+    expect((await things(rt, instance)).body.code).toBe('CONNECTION_RECONNECT_REQUIRED')
+    expect(await count(`sealed where owner_id = '${id}'`)).toBe(0)
+  })
+
   it('[oauth.delete] a provider that does not revoke does not keep the secret from being destroyed', async () => {
     const { connection: id } = await signIn(rt, provider, { scopes: SCOPES, account: 'lu' })
     provider.revocation.next(...Array.from({ length: 6 }, () => ({ kind: 'reply', status: 503, body: '' }) as const))
