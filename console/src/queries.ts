@@ -33,6 +33,13 @@ export const connectionQuery = (id: string) =>
   queryOptions({ queryKey: ['connections', id, 'one'], queryFn: ({ signal }) => call('connections.get', { id }, { signal }) })
 export const usageQuery = (id: string) =>
   queryOptions({ queryKey: ['connections', id, 'usage'], queryFn: ({ signal }) => call('connections.usage', { id }, { signal }) })
+export const whatIfQuery = (id: string, suppose: 'revoked' | 'deleted') =>
+  queryOptions({
+    queryKey: ['connections', id, 'usage', suppose],
+    queryFn: ({ signal }) => call('connections.usage', { id, if: suppose }, { signal }),
+  })
+export const rotationQuery = (id: string) =>
+  queryOptions({ queryKey: ['connections', id, 'rotation'], queryFn: ({ signal }) => call('rotations.get', { id }, { signal }) })
 export const factsQuery = (id: string) =>
   queryOptions({ queryKey: ['connections', id, 'facts'], queryFn: ({ signal }) => call('connections.credentials', { id }, { signal }) })
 export const activityQuery = (id: string) =>

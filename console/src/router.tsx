@@ -74,7 +74,7 @@ const home = createRoute({
 const connections = createRoute({
   getParentRoute: () => shell,
   path: '/connections',
-  validateSearch: words('q', 'status', 'provider', 'c', 'tab', 'new'),
+  validateSearch: words('q', 'status', 'provider', 'c', 'tab', 'new', 'rotate'),
   component: lazyRouteComponent(() => import('./pages/connections/list.tsx'), 'Connections'),
 })
 const mcp = createRoute({

@@ -79,11 +79,16 @@ export function createConnections(
     rows.event(tx, scope, { id: newId('cevt', now()), connection_id, event_type, at: new Date(now()), data })
 
   const shown = async (tx: Tx, row: ConnectionRow): Promise<ConnectionFacts> => {
-    const [keys, grant] = await Promise.all([vault.facts(tx, row.id, row.credential_version), grants.get(tx, row.id)])
+    const [keys, grant, rotation] = await Promise.all([
+      vault.facts(tx, row.id, row.credential_version),
+      grants.get(tx, row.id),
+      openRotations.open(tx, row.id),
+    ])
     return show(
       row,
       keys.map((f) => f.field),
       grant,
+      rotation,
     )
   }
 
@@ -162,19 +167,24 @@ export function createConnections(
     async list(tx: Tx, filter: Omit<ListFilter, 'before'> & { cursor?: string | undefined }): Promise<Page<ConnectionFacts>> {
       const found = await rows.list(tx, { ...filter, limit: filter.limit + 1, before: readCursor(filter.cursor) })
       const of = found.map((r) => ({ owner: r.id, version: r.credential_version }))
-      const [keys, behind] = await Promise.all([
+      const [keys, behind, under] = await Promise.all([
         vault.fieldNames(tx, of),
         grants.some(
           tx,
           found.map((r) => r.id),
         ),
+        openRotations.openOf(
+          tx,
+          found.map((r) => r.id),
+        ),
       ])
+      const rotationOf = new Map(under.map((r) => [r.connection_id, r]))
       const grantOf = new Map(behind.map((g) => [g.connection_id, g]))
       return pageOf(
         found,
         filter.limit,
         (r) => r.id,
-        (r) => show(r, keys.get(r.id) ?? [], grantOf.get(r.id)),
+        (r) => show(r, keys.get(r.id) ?? [], grantOf.get(r.id), rotationOf.get(r.id)),
       )
     },
 

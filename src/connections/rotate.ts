@@ -10,7 +10,7 @@ import type { Lending, Secret } from '../vault/index.ts'
 import type { Successor } from './store.ts'
 import type { ConnectionRow } from './rows.ts'
 import { rows } from './rows.ts'
-import { type Act, MAY, NEXT, PAST } from './rotation-states.ts'
+import { type Act, MAY, NEXT, PAST, SETTLED } from './rotation-states.ts'
 import {
   type FieldPrint,
   type RotationAct,
@@ -28,12 +28,6 @@ export const OVERLAP_MINUTES = 60
 export const LONGEST_OVERLAP_MINUTES = 7 * 24 * 60
 /** An alarm is given this often for one rotation: whoever reads it acts, and the count goes on. */
 const ALARM_EVERY_MS = 300_000
-
-const SETTLED = {
-  switch: 'rotation.switch.after_commit',
-  rollback: 'rotation.rollback.after_commit',
-  finish: 'rotation.finish.after_commit',
-} as const
 
 export interface Finished {
   rotation: RotationRow
@@ -78,8 +72,11 @@ export function createRotations(deps: {
       })
     return { connection, rotation }
   }
-  const write = async (tx: Tx, id: string, set: Partial<RotationRow>): Promise<RotationRow> =>
-    (await rotations.update(tx, id, set)) ?? fail('NOT_FOUND', 'the rotation is gone')
+  /** With it the connection counts as changed, for whoever looks at it. */
+  async function write(tx: Tx, { id, connection_id }: RotationRow, set: Partial<RotationRow>): Promise<RotationRow> {
+    await rows.update(tx, connection_id, { updated_at: new Date(now()) })
+    return (await rotations.update(tx, id, set)) ?? fail('NOT_FOUND', 'the rotation is gone')
+  }
 
   return {
     open: rotations.open,
@@ -112,7 +109,7 @@ export function createRotations(deps: {
         const known = new Map(old.map((f) => [f.field, f.fingerprint]))
         if (fresh.every((f) => known.get(f.field) === f.fingerprint))
           fail('CONFLICT', 'that is the credential which is in use already', { hint: 'Make a new one at the provider, and enter that.' })
-        await rows.update(tx, id, { last_version: version })
+        await rows.update(tx, id, { last_version: version, updated_at: new Date(now()) })
         const row = await rotations.insert(tx, {
           id: newId('rot', now()),
           workspace_id: scope.workspace,
@@ -154,7 +151,7 @@ export function createRotations(deps: {
       const details = { passed, failed, excluded: excluded.length }
       await deps.event(tx, scope, id, 'rotation_validated', { ok: state === 'validated', ...details })
       await deps.fault?.('rotation.validate.before_commit')
-      return write(tx, rotation.id, {
+      return write(tx, rotation, {
         state,
         results,
         excluded,
@@ -168,7 +165,7 @@ export function createRotations(deps: {
       const { at: _, by, ...details } = test
       await deps.event(tx, scope, id, 'rotation_tested', details)
       await deps.fault?.('rotation.test.before_commit')
-      return write(tx, rotation.id, { test, acts: acted(rotation, by, test.kind === 'skipped' ? 'test_skipped' : 'tested', details) })
+      return write(tx, rotation, { test, acts: acted(rotation, by, test.kind === 'skipped' ? 'test_skipped' : 'tested', details) })
     },
 
     /** Locks, for whoever looks before a switch: nothing of the rotation changes until this transaction ends. */
@@ -213,7 +210,7 @@ export function createRotations(deps: {
         ...(how.forced ? { forced: true } : {}),
       }
       await deps.event(tx, scope, id, 'rotated', details)
-      const row = await write(tx, rotation.id, {
+      const row = await write(tx, rotation, {
         state: 'switched',
         forced: how.forced,
         switched_at: time,
@@ -246,7 +243,7 @@ export function createRotations(deps: {
         credential_version: rotation.old_version,
         ...(why ? { why } : {}),
       })
-      const row = await write(tx, rotation.id, { state, ended_at: time, acts: acted(rotation, by, state, why ? { why } : undefined) })
+      const row = await write(tx, rotation, { state, ended_at: time, acts: acted(rotation, by, state, why ? { why } : undefined) })
       await deps.fault?.('rotation.rollback.before_commit')
       return { rotation: row, connection: after }
     },
@@ -255,7 +252,7 @@ export function createRotations(deps: {
     async destroyOld(tx: Tx, id: string, by: string): Promise<Finished> {
       const { connection, rotation } = await locked(tx, id, 'finish')
       await vault.drop(tx, id, rotation.old_version)
-      const row = await write(tx, rotation.id, { old_destroyed_at: new Date(now()), acts: acted(rotation, by, 'old_destroyed') })
+      const row = await write(tx, rotation, { old_destroyed_at: new Date(now()), acts: acted(rotation, by, 'old_destroyed') })
       return { rotation: row, connection }
     },
 
@@ -266,7 +263,7 @@ export function createRotations(deps: {
       if (!rotation.old_destroyed_at) await vault.drop(tx, id, rotation.old_version)
       const details = { credential_version: rotation.new_version, revoked_at_provider: revoked ?? 'not confirmed' }
       await deps.event(tx, scope, id, 'rotation_finished', details)
-      const row = await write(tx, rotation.id, {
+      const row = await write(tx, rotation, {
         state: 'finished',
         excluded: [],
         revoked,

@@ -107,6 +107,16 @@ export const rotations = {
         .where('connection_id', '=', connectionId)
         .where('state', 'in', [...OPEN]),
     ),
+  openOf: (tx: Tx, connectionIds: readonly string[]) =>
+    connectionIds.length === 0
+      ? Promise.resolve([])
+      : tx.all(
+          q
+            .selectFrom('rotations')
+            .select(['id', 'state', 'connection_id'])
+            .where('connection_id', 'in', [...connectionIds])
+            .where('state', 'in', [...OPEN]),
+        ),
   latest: (tx: Tx, connectionId: string) =>
     tx.first(q.selectFrom('rotations').selectAll().where('connection_id', '=', connectionId).orderBy('id', 'desc').limit(1)),
   /** After the connection's own row, always: so two acts on one rotation wait for each other. */

@@ -25,3 +25,10 @@ export const PAST: Record<Act, string> = {
   rollback: 'rolled back',
   finish: 'finished',
 }
+
+/** Fault points behind the commit of an act. */
+export const SETTLED = {
+  switch: 'rotation.switch.after_commit',
+  rollback: 'rotation.rollback.after_commit',
+  finish: 'rotation.finish.after_commit',
+} as const

@@ -1,5 +1,6 @@
 /** What a connection looks like from outside. Facts only. */
 import type { GrantRow } from './grant-rows.ts'
+import type { RotationRow } from './rotation-rows.ts'
 import type { ConnectionRow, Status } from './rows.ts'
 
 /** What is behind a connection whose token is renewed. */
@@ -39,6 +40,8 @@ export interface ConnectionFacts {
   last_validated_at: string | null
   last_used_at: string | null
   oauth: GrantFacts | null
+  /** The one that is under way. */
+  rotation: { rotation_id: string; state: RotationRow['state'] } | null
   created_at: string
   updated_at: string
 }
@@ -87,7 +90,12 @@ const showGrant = (g: GrantRow): GrantFacts => ({
   last_problem: g.last_problem,
 })
 
-export function show(row: ConnectionRow, keys: readonly string[], grant?: GrantRow | null): ConnectionFacts {
+export function show(
+  row: ConnectionRow,
+  keys: readonly string[],
+  grant?: GrantRow | null,
+  rotation?: Pick<RotationRow, 'id' | 'state'> | null,
+): ConnectionFacts {
   return {
     id: row.id,
     name: row.name,
@@ -108,6 +116,7 @@ export function show(row: ConnectionRow, keys: readonly string[], grant?: GrantR
     last_validated_at: iso(row.last_validated_at),
     last_used_at: iso(row.last_used_at),
     oauth: grant ? showGrant(grant) : null,
+    rotation: rotation ? { rotation_id: rotation.id, state: rotation.state } : null,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   }

@@ -284,7 +284,7 @@ export function createStore(deps: {
             await deps.event(tx, scope, id, 'credentials_replaced', { credential_version: version })
           }
           const keys = (await vault.facts(tx, id, version)).map((f) => f.field)
-          return show(next!, keys, renewed)
+          return show(next!, keys, renewed, await rotations.open(tx, id))
         },
         // Only after the commit: the next call takes the new version, statements in flight end on the old pool.
         after: async () => {

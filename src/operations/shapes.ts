@@ -52,6 +52,9 @@ export const connection = z.object({
       last_problem: nullable(z.string()),
     }),
   ),
+  rotation: nullable(
+    z.object({ rotation_id: z.string(), state: z.enum(['staged', 'validated', 'switched', 'finished', 'cancelled', 'rolled_back']) }),
+  ).describe('the one that is under way'),
   last_validated_at: nullable(time),
   last_used_at: nullable(time),
   created_at: time,

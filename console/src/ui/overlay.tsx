@@ -81,7 +81,7 @@ export function Dialog({
 }
 
 /** At the side, for the whole of one thing. */
-export function Sheet({ open, onClose, title, about, children }: Props) {
+export function Sheet({ open, onClose, title, about, children, wide = false }: Props & { wide?: boolean }) {
   const box = useRef<HTMLDivElement>(null)
   return (
     <Base.Root open={open} onOpenChange={(is) => (is ? undefined : onClose())}>
@@ -90,7 +90,7 @@ export function Sheet({ open, onClose, title, about, children }: Props) {
         <Base.Popup
           ref={box}
           initialFocus={() => box.current?.querySelector('h2') ?? true}
-          className="fixed inset-y-0 end-0 z-50 flex w-full max-w-[480px] flex-col border-s border-line bg-surface shadow-float"
+          className={`fixed inset-y-0 end-0 z-50 flex w-full flex-col border-s border-line bg-surface shadow-float ${wide ? 'max-w-[720px]' : 'max-w-[480px]'}`}
         >
           <Head title={title} about={about} />
           <div className="flex-1 overflow-y-auto p-4">{children}</div>

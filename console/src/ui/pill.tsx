@@ -77,6 +77,11 @@ export function ConnectionStatus({ status, why = null, ends = null }: { status: 
     </Pill>
   )
 }
+export const Rotating = ({ why }: { why: string }) => (
+  <Pill tone="accent" icon={KeyRound} title={why}>
+    {t('status.rotating')}
+  </Pill>
+)
 export function RunStatus({ status }: { status: string }) {
   const [tone, icon] = RUN[status] ?? UNKNOWN
   return (

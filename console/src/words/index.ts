@@ -3,6 +3,7 @@ import { common } from './common.ts'
 import { connections } from './connections.ts'
 import { home } from './home.ts'
 import { mcp } from './mcp.ts'
+import type { rotation } from './rotation.ts'
 import { runs } from './runs.ts'
 import { schema } from './schema.ts'
 import type { settings } from './settings.ts'
@@ -11,7 +12,7 @@ import type { workflows } from './workflows.ts'
 
 const first = { ...common, ...connections, ...home, ...mcp, ...runs, ...schema, ...sign }
 /** The texts of some pages come with these pages: see `bring`. */
-type Later = typeof settings & typeof workflows
+type Later = typeof settings & typeof workflows & typeof rotation
 export type Key = keyof typeof first | keyof Later
 type Entry = string | { one: string; other: string }
 const catalogue: Record<string, Entry> = { ...first }

@@ -21,3 +21,7 @@ export const askFirst =
       ? call('connections.reconnect', { id: connection_id, ...more })
       : call('connections.authorize', { ...what, ...more })
   }
+
+/** A key or a connection string that is entered has versions; tokens that renew themselves have none to rotate. */
+export const rotates = (c: Pick<Answer<'connections.get'>, 'oauth' | 'service' | 'status' | 'status_reason'>): boolean =>
+  c.oauth === null && c.service !== 'embedded_signup' && c.status !== 'reconnect'

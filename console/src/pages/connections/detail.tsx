@@ -9,9 +9,10 @@ import { CopyChip, Tabs, Time } from '../../ui/parts.tsx'
 import { ConnectionStatus } from '../../ui/pill.tsx'
 import { Problem, Region } from '../../ui/region.tsx'
 import { toast, toastWithUndo } from '../../ui/toast.tsx'
-import { durationText, t } from '../../words/index.ts'
+import { durationText, type Key, t } from '../../words/index.ts'
 import { Activity } from './activity.tsx'
-import { askAgain, bySignIn } from './ask.ts'
+import { askAgain, bySignIn, rotates } from './ask.ts'
+import { Burn } from './burn.tsx'
 import { Credential } from './credential.tsx'
 import { DeleteConnection } from './delete.tsx'
 import { Rename } from './rename.tsx'
@@ -22,7 +23,13 @@ import { Used } from './used.tsx'
 const TABS = ['used', 'credential', 'activity'] as const
 type Connection = Answer<'connections.get'>
 
-export function Detail(props: { id: string; tab: string | undefined; onTab: (tab: string) => void; onClose: () => void }) {
+export function Detail(props: {
+  id: string
+  tab: string | undefined
+  onTab: (tab: string) => void
+  onRotate: (rotation: string) => void
+  onClose: () => void
+}) {
   const { id } = props
   const connection = useQuery(connectionQuery(id))
   const active = TABS.find((tab) => tab === props.tab) ?? 'used'
@@ -62,7 +69,15 @@ export function Detail(props: { id: string; tab: string | undefined; onTab: (tab
                 ))}
               </ul>
             ) : null}
-            <Acts connection={one} onGone={props.onClose} onTab={props.onTab} />
+            {one.rotation ? (
+              <div className="flex flex-wrap items-center gap-3 rounded-md bg-accent-soft p-3">
+                <p className="grow">{t('detail.rotating', { state: t(`rotation.${one.rotation.state}` as Key) })}</p>
+                <Button size="sm" onClick={() => props.onRotate(one.rotation?.rotation_id ?? '')}>
+                  {t('detail.rotating.go')}
+                </Button>
+              </div>
+            ) : null}
+            <Acts connection={one} onGone={props.onClose} onTab={props.onTab} onRotate={() => props.onRotate('new')} />
             <Tabs
               label={one.name}
               active={active}
@@ -89,11 +104,12 @@ export function Detail(props: { id: string; tab: string | undefined; onTab: (tab
   )
 }
 
-function Acts({ connection: c, onGone, onTab }: { connection: Connection; onGone: () => void; onTab: (tab: string) => void }) {
+function Acts(props: { connection: Connection; onGone: () => void; onTab: (tab: string) => void; onRotate: () => void }) {
+  const { connection: c, onGone, onTab } = props
   const queries = useQueryClient()
   const denied = useDenied('project_contributor')
   const usage = useQuery(usageQuery(c.id))
-  const [open, setOpen] = useState<'delete' | 'rename' | 'unwire' | null>(null)
+  const [open, setOpen] = useState<'delete' | 'rename' | 'unwire' | 'burn' | null>(null)
   const again = () => queries.invalidateQueries({ queryKey: ['connections'] })
   const test = useMutation({ mutationFn: () => call('connections.validate', { id: c.id }), onSettled: again })
   const enable = useMutation({
@@ -125,6 +141,11 @@ function Acts({ connection: c, onGone, onTab }: { connection: Connection; onGone
             {t('connections.newKey')}
           </Button>
         ) : null}
+        {rotates(c) && !c.rotation ? (
+          <Button denied={denied} onClick={props.onRotate}>
+            {t('detail.rotate')}
+          </Button>
+        ) : null}
         <Button denied={denied} onClick={() => test.mutate()} busy={test.isPending}>
           {t('detail.test')}
         </Button>
@@ -134,6 +155,11 @@ function Acts({ connection: c, onGone, onTab }: { connection: Connection; onGone
         <Button denied={denied} onClick={() => enable.mutate(!off)} busy={enable.isPending}>
           {t(off ? 'detail.turnOn' : 'detail.turnOff')}
         </Button>
+        {c.status_reason === 'burned' ? null : (
+          <Button look="danger" denied={denied} onClick={() => setOpen('burn')}>
+            {t('detail.burn')}
+          </Button>
+        )}
         <Button look="danger" denied={denied} disabled={wired || !usage.data} onClick={() => setOpen('delete')}>
           {t('detail.delete')}
         </Button>
@@ -160,6 +186,7 @@ function Acts({ connection: c, onGone, onTab }: { connection: Connection; onGone
         ) : null}
       </div>
       {open === 'delete' ? <DeleteConnection connection={c} onClose={() => setOpen(null)} onDeleted={onGone} /> : null}
+      {open === 'burn' ? <Burn connection={c} onClose={() => setOpen(null)} /> : null}
       {open === 'rename' ? <Rename connection={c} onClose={() => setOpen(null)} /> : null}
       {open === 'unwire' ? <Unwire connection={c} profiles={profiles} onClose={() => setOpen(null)} /> : null}
     </>

@@ -7,13 +7,13 @@ import { useDenied } from '../../may.ts'
 import { connectionsQuery } from '../../queries.ts'
 import { Button } from '../../ui/button.tsx'
 import { Tile, Time } from '../../ui/parts.tsx'
-import { ConnectionStatus } from '../../ui/pill.tsx'
+import { ConnectionStatus, Rotating } from '../../ui/pill.tsx'
 import { Card, Empty, PageHeader, Region } from '../../ui/region.tsx'
 import { type Column, Rows, type Stop } from '../../ui/rows.tsx'
 import { soon } from '../../ui/soon.tsx'
 import { toast } from '../../ui/toast.tsx'
 import { durationText, type Key, t } from '../../words/index.ts'
-import { bySignIn } from './ask.ts'
+import { bySignIn, rotates } from './ask.ts'
 import { ReconnectBanners } from './banner.tsx'
 import { Filters, STATUSES } from './filters.tsx'
 import { onHurry } from './popup.ts'
@@ -33,7 +33,12 @@ const COLUMNS: readonly Column<Listed>[] = [
     id: 'status',
     head: t('connections.col.status'),
     width: '150px',
-    cell: (c) => <ConnectionStatus status={c.status} why={c.status_text} ends={c.expires_at} />,
+    cell: (c) =>
+      c.rotation && c.status !== 'reconnect' ? (
+        <Rotating why={t(`rotation.${c.rotation.state}` as Key)} />
+      ) : (
+        <ConnectionStatus status={c.status} why={c.status_text} ends={c.expires_at} />
+      ),
   },
   {
     id: 'account',
@@ -58,6 +63,7 @@ const NAME = {
 
 const Accounts = soon(async () => (await import('./accounts.tsx')).Accounts)
 const NewConnection = soon(async () => (await import('./new.tsx')).NewConnection)
+const Rotate = soon(async () => (await import('./rotate/wizard.tsx')).Rotate)
 const Detail = soon(async () => (await import('./detail.tsx')).Detail)
 
 export function Connections() {
@@ -93,7 +99,8 @@ export function Connections() {
     : {
         n: () => set({ new: 'pick' }),
         t: (c: Listed) => test.mutate(c),
-        r: (c: Listed) => set({ c: c.id, tab: bySignIn(c) ? undefined : 'credential' }),
+        r: (c: Listed) =>
+          rotates(c) ? set({ c: c.id, tab: undefined, rotate: 'new' }) : set({ c: c.id, tab: bySignIn(c) ? undefined : 'credential' }),
       }
   const add = (
     <Button look="primary" denied={denied} onClick={() => set({ new: 'pick' })}>
@@ -146,8 +153,16 @@ export function Connections() {
       {search.new ? (
         <NewConnection step={search.new} onStep={(step) => set({ new: step })} onMade={(id) => set({ new: undefined, c: id })} />
       ) : null}
-      {search.c ? (
-        <Detail id={search.c} tab={search.tab} onTab={(tab) => set({ tab })} onClose={() => set({ c: undefined, tab: undefined })} />
+      {search.c && search.rotate ? (
+        <Rotate id={search.c} asked={search.rotate} onStaged={(rotate) => set({ rotate })} onClose={() => set({ rotate: undefined })} />
+      ) : search.c ? (
+        <Detail
+          id={search.c}
+          tab={search.tab}
+          onTab={(tab) => set({ tab })}
+          onRotate={(rotate) => set({ rotate })}
+          onClose={() => set({ c: undefined, tab: undefined })}
+        />
       ) : null}
     </div>
   )

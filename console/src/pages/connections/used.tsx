@@ -8,6 +8,7 @@ import { Region } from '../../ui/region.tsx'
 import { t } from '../../words/index.ts'
 import { suits } from '../mcp/suits.ts'
 import { RunsInFlight, UsingWorkflows } from './dependents.tsx'
+import { WhatIf } from './what-if.tsx'
 
 type Connection = Answer<'connections.get'>
 type Usage = Answer<'connections.usage'>
@@ -16,12 +17,12 @@ type Usage = Answer<'connections.usage'>
 export function Used({ connection }: { connection: Connection }) {
   return (
     <Region query={useQuery(usageQuery(connection.id))} rows={2}>
-      {(usage) => (usage.profiles.length === 0 ? <Unused connection={connection} /> : <Places usage={usage} />)}
+      {(usage) => (usage.profiles.length === 0 ? <Unused connection={connection} /> : <Places id={connection.id} usage={usage} />)}
     </Region>
   )
 }
 
-function Places({ usage }: { usage: Usage }) {
+function Places({ id, usage }: { id: string; usage: Usage }) {
   const { profiles, workflows, active_runs, last_calls } = usage
   return (
     <div className="flex flex-col gap-5">
@@ -53,6 +54,7 @@ function Places({ usage }: { usage: Usage }) {
         </div>
       </section>
       <RunsInFlight active_runs={active_runs} />
+      <WhatIf id={id} />
       {last_calls.length > 0 ? (
         <section>
           <h3 className="text-xs text-ink-3">{t('detail.used.calls')}</h3>

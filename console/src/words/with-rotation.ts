@@ -1,0 +1,4 @@
+import { bring } from './index.ts'
+import { rotation } from './rotation.ts'
+
+bring(rotation)
