@@ -79,7 +79,7 @@ export const rotation = {
   'rotate.switch.do': 'Switch now',
   'rotate.switch.doForce': 'Switch anyway',
   'rotate.switched': 'Switched',
-  'rotate.switched.until': 'The old credential{tail} is kept to roll back until',
+  'rotate.switched.until': 'The old credential{tail} is kept as a fallback. That ends',
   'rotate.switched.gone': 'The old credential{tail} is destroyed here.',
   'rotate.switched.calls': {
     one: 'Since then the old one was used once.',

@@ -60,7 +60,7 @@ export function Rotate({
       wide
       onClose={close}
       title={t('rotate.title', { name: connection.data?.name ?? '' })}
-      about={rotation?.state === 'finished' ? null : t('rotate.about', { tail: tailOf(rotation?.old) })}
+      about={rotation?.state === 'finished' || rotation?.state === 'switched' ? null : t('rotate.about', { tail: tailOf(rotation?.old) })}
     >
       {asking ? (
         <div role="alert" className="mb-4 flex flex-wrap items-center gap-3 rounded-md bg-warn-soft p-3">
