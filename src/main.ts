@@ -1,6 +1,7 @@
 /** argv → start, or everything else, which is faces/cli. */
 import { flagTable, readCliConfig, readConfig, VERSION } from './config.ts'
 import { FAULTS, Fault } from './base/errors.ts'
+import { createLog } from './base/log.ts'
 import { runCli } from './faces/cli.ts'
 import type { Runtime } from './server.ts'
 
@@ -21,6 +22,7 @@ try {
     for (const f of flagTable()) process.stdout.write(`  ${f.flag.padEnd(20)} ${f.about}\n${' '.repeat(23)}env ${f.env}\n`)
   } else if (command === 'start') await start(args)
   else if (command === 'setup-link' && !args.includes('--help')) await setupLink(args)
+  else if ((command === 'backup' || command === 'restore') && !args.includes('--help')) await keep(command, args)
   else {
     const { stdin, stdout, stderr } = process
     const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
@@ -71,6 +73,51 @@ async function setupLink(argv: readonly string[]): Promise<void> {
       `there is nothing to set up in ${config.dataDir}: there is an owner already, or no runtime was started there`,
     )
   process.stdout.write(`${link}\n`)
+}
+
+/** Backups are made and restored on the machine itself: whoever may read its data directory may do so. */
+async function keep(what: 'backup' | 'restore', argv: readonly string[]): Promise<void> {
+  const verify = what === 'backup' && argv[0] === 'verify'
+  const flag = verify ? '--file' : what === 'backup' ? '--to' : '--from'
+  const { value: file, rest } = taken(flag, verify ? argv.slice(1) : argv)
+  const config = readConfig(rest)
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => stop.abort(new Fault('RUN_STOPPED', `${what} was stopped; nothing half-done is left`)))
+  const { restoreBackup, verifyBackup, writeBackup } = await import('./backup/index.ts')
+  const say = (line: string) => void process.stderr.write(`${line}\n`)
+  const doing = {
+    version: VERSION,
+    now: Date.now,
+    log: createLog(config.logLevel === 'info' ? 'warn' : config.logLevel, 2),
+    say,
+    signal: stop.signal,
+  }
+  const held = verify
+    ? await verifyBackup(config.rootKey, file, stop.signal)
+    : what === 'backup'
+      ? await writeBackup(config, file, doing)
+      : await restoreBackup(config, file, new URL('../migrations/', import.meta.url), doing)
+  const rows = Object.values(held.tables).reduce((sum, n) => sum + n, 0)
+  const about = `${rows} rows in ${Object.keys(held.tables).length} tables and ${held.files} files, as of ${held.created_at}`
+  const told = verify ? `${file} is whole: ${about}` : what === 'backup' ? `${file} holds ${about}` : `${config.dataDir} holds ${about}`
+  process.stdout.write(config.json ? `${JSON.stringify(held)}\n` : `${told}\n`)
+  if (!config.json && what === 'backup' && !verify)
+    process.stderr.write('The root key is not inside. Keep it elsewhere: without it this opens nothing.\n')
+  if (!config.json && what === 'restore')
+    process.stderr.write(
+      'Start it; what was under way then waits until an owner says that the original is no more: agentruntime oauth confirm-original\n',
+    )
+}
+
+/** One flag that `start` does not know, and the rest. */
+function taken(flag: string, argv: readonly string[]): { value: string; rest: string[] } {
+  const at = argv.findIndex((word) => word === flag || word.startsWith(`${flag}=`))
+  const word = argv[at]
+  const value = word === flag ? argv[at + 1] : word?.slice(flag.length + 1)
+  if (!value || value.startsWith('--'))
+    throw new Fault('INVALID_INPUT', `${flag} FILE is missing`, { hint: 'agentruntime help backup, or help restore.' })
+  return { value, rest: [...argv.slice(0, at), ...argv.slice(at + (word === flag ? 2 : 1))] }
 }
 
 async function greet(runtime: Runtime, config: ReturnType<typeof readConfig>, say: (line: string) => void): Promise<void> {

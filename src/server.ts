@@ -15,6 +15,7 @@ import {
   writeOwnerPat,
   writeSetupLink,
 } from './access/index.ts'
+import { refuseHalfRestored } from './backup/index.ts'
 import { createDb, openPool, type Scope, type Tx } from './base/db.ts'
 import { createEgress } from './base/egress.ts'
 import { executorId } from './base/executor-id.ts'
@@ -49,7 +50,7 @@ import { createRedactor, createVault } from './vault/index.ts'
 
 /** Connections of our own to the database: enough to keep two cores busy, few enough for a small server. */
 const APP_POOL = 16
-/** How often the root key is looked at again, and wrap counts are written down; and how often a sealed vault tries to open. */
+/** How often the root key is looked at again and wraps are counted; how often a sealed vault tries to open. */
 const VAULT_CHECK_MS = 60_000
 const VAULT_RETRY_MS = 5_000
 /** Old answers are dropped this often: they are small, and nobody waits for it. */
@@ -97,6 +98,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
+    refuseHalfRestored(config.dataDir)
     if (!existsSync(config.dataDir)) mkdirSync(config.dataDir, { recursive: true, mode: 0o711 })
     const lock = lockDirectory(config.dataDir)
     undo.push(() => lock.release())
@@ -198,11 +200,12 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
         const matcher = await vault.findStored(workspace)
         return (text) => matcher.contains(text)
       },
+      heldSince: epoch.heldSince,
       now,
       random,
       log,
       ...fault,
-      ...(deps.times ? { times: deps.times } : {}),
+      ...(deps.times && { times: deps.times }),
     })
     const triggers = createTriggers({
       db,
@@ -250,7 +253,6 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     let launched = false
     undo.push(() => (launched ? runs.close() : undefined))
     listener.answerWith(getRequestListener(http.fetch))
-    const url = `http://${shownHost(config.host)}:${ownPort}`
 
     launched = true
     await epoch.begin()
@@ -279,7 +281,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     const setupLink = open ? writeSetupLink(config.dataDir, now(), publicUrl()) : null
     if (!open) removeSetupLink(config.dataDir)
     return {
-      url,
+      url: `http://${shownHost(config.host)}:${ownPort}`,
       log,
       rooms,
       setupLink,

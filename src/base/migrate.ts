@@ -14,7 +14,13 @@ const OLDEST_SERVER = 150_000
 /** Any number: it only has to be the same in every process of ours. */
 const MIGRATION_LOCK = 4_207_311
 
-export async function migrate(connection: pg.ClientConfig, directory: URL, log: (line: string) => void): Promise<{ role: string | null }> {
+/** `only`: as far as those, for a database as it once was. */
+export async function migrate(
+  connection: pg.ClientConfig,
+  directory: URL,
+  log: (line: string) => void,
+  only?: readonly string[],
+): Promise<{ role: string | null }> {
   const client = new pg.Client(connection)
   // A connection that dies tells so in an event besides failing its query; unheard it would end the process.
   client.on('error', () => undefined)
@@ -38,7 +44,10 @@ export async function migrate(connection: pg.ClientConfig, directory: URL, log: 
     const done = new Map<string, string>(
       (await client.query('select name, sha256 from schema_migrations')).rows.map((r) => [r.name, r.sha256]),
     )
-    for (const name of (await readdir(directory)).filter((f) => /^\d{4}_.*\.sql$/.test(f)).sort()) {
+    const files = (await readdir(directory)).filter((f) => /^\d{4}_.*\.sql$/.test(f)).sort()
+    const unknown = only?.find((name) => !files.includes(name))
+    if (unknown) throw new Fault('DEPENDENCY_UNAVAILABLE', `this was written by a newer runtime (it has ${unknown})`)
+    for (const name of files.filter((it) => only?.includes(it) ?? true)) {
       const text = await readFile(new URL(name, directory), 'utf8')
       const sha256 = createHash('sha256').update(text).digest('hex')
       const known = done.get(name)

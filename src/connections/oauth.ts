@@ -193,7 +193,7 @@ export function createOAuthConnections(
       })
       if (grant.ends_at && grant.ends_at.getTime() <= now() && !grant.renewable) await expired(await standing(scope, grant.connection_id))
     },
-    deliver: announcements.deliver,
+    deliver: async () => (deps.epoch.held() === null ? announcements.deliver() : 0), // the original may have told it
     beat: deps.epoch.beat,
     async tidy() {
       await announcements.forgetOld()

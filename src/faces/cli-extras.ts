@@ -18,6 +18,20 @@ export const EXTRAS: readonly Extra[] = [
     more: 'On the machine that runs the server: it writes to its data directory. The link before it is void. Closed once there is an owner.',
   },
   {
+    noun: 'backup',
+    verb: '',
+    takes: '--to FILE [--data-dir DIR] [--database-url URL]',
+    about: 'write all of an installation into one encrypted file; the server may run',
+    more: 'On the machine that runs the server. The root key is needed and is not inside: keep it elsewhere. backup verify --file FILE reads one\nwhole and keeps nothing of it.',
+  },
+  {
+    noun: 'restore',
+    verb: '',
+    takes: '--from FILE --data-dir DIR [--database-url URL]',
+    about: 'put a backup into an empty data directory and database',
+    more: 'Needs the root key that the installation had: in the directory as root.key, or by --root-key-file or --root-key-command. What was cut\noff goes on when it is run again. Nothing that was under way goes on by itself before an owner confirms that the original is no more.',
+  },
+  {
     noun: 'login',
     verb: '',
     takes: '[--url URL] --token-file FILE',

@@ -9,12 +9,11 @@ import { type Page, pageOf, readCursor } from '../base/page.ts'
 import type { Tools } from '../tools/index.ts'
 import { createEngine, type LegName } from './engine.ts'
 import { type FindStored, refuseSecrets } from './guard.ts'
-import { type Graph, parseGraph } from './graph.ts'
+import { createGraphs } from './graphs.ts'
 import { type LiveRun, live, takeOver } from './journal.ts'
 import { type Handle, type LegDeps, runLeg } from './leg.ts'
 import { type RunOptions, type RunRow, type RunStatus, rows } from './rows.ts'
 import { marks, startedByPeople } from './mark-rows.ts'
-import { workflowRows } from './workflow-rows.ts'
 import { createLookout, TIMES, type Times } from './lookout.ts'
 import { patiently, within } from './patience.ts'
 import { refuseUnready } from './ready.ts'
@@ -30,8 +29,6 @@ export type { VersionFacts, WorkflowFacts } from './workflows.ts'
 
 /** Runs advanced at the same time by one process. Beyond it they wait in line: each holds its journal in memory. */
 const MAX_LEGS = 256
-/** Published versions are immutable: parsed once, kept by id and number. */
-const MAX_GRAPHS = 500
 /** On the way down, legs get this long to write down what is in flight. */
 export const DRAIN_MS = 25_000
 /** The engine is told of a leg within this time, or the lookout finds the run later: nobody waits for a database that is away. */
@@ -60,6 +57,7 @@ export function createRuns(deps: {
   executorId: string
   tools: Tools
   findStored: FindStored
+  heldSince: () => Date | null
   now: () => number
   random: () => number
   log: Logger
@@ -71,7 +69,7 @@ export function createRuns(deps: {
   const engine = createEngine({ pool: deps.enginePool, executorId: deps.executorId, log, work })
   const active = new Map<string, Handle>()
   const fresh = new Map<string, LiveRun>()
-  const graphs = new Map<string, Graph>()
+  const graphOf = createGraphs()
   const line: (() => void)[] = []
   let busy = 0
   let closing = false
@@ -84,7 +82,18 @@ export function createRuns(deps: {
     if (left > 0) legs.set(runId, left)
     else legs.delete(runId)
   }
-  const lookout = createLookout({ db, engine, executorId: deps.executorId, now, log, active, held, begin, times: deps.times })
+  const lookout = createLookout({
+    db,
+    engine,
+    executorId: deps.executorId,
+    now,
+    log,
+    active,
+    held,
+    begin,
+    heldSince: deps.heldSince,
+    times: deps.times,
+  })
 
   /** The leg is in the books already, so the caller has nothing to fear: if the engine cannot be told, the lookout finds the run. */
   async function begin(runId: string, leg: number): Promise<void> {
@@ -137,18 +146,6 @@ export function createRuns(deps: {
     const most = (deps.times?.suspectMs ?? TIMES.suspectMs) * 2 ** Math.min(doubts, SUSPECT_DOUBLED)
     if (doubts >= 0) await sleep(deps.random() * most, undefined, { ref: false, signal: down.signal }).catch(() => undefined)
     return closing ? undefined : takeOver(db, { workspace: row.workspace_id, project: row.project_id }, runId, leg, now)
-  }
-
-  async function graphOf(tx: Tx, workflowId: string, version: number): Promise<Graph> {
-    const key = `${workflowId}/${version}`
-    const known = graphs.get(key)
-    if (known) return known
-    const row =
-      (await workflowRows.version(tx, workflowId, version)) ?? fail('NOT_FOUND', `there is no version ${version} of ${workflowId}`)
-    const graph = parseGraph(row.graph)
-    if (graphs.size >= MAX_GRAPHS) graphs.delete(graphs.keys().next().value as string)
-    graphs.set(key, graph)
-    return graph
   }
 
   const must = async (tx: Tx, id: string, workflowId?: string, lock = false): Promise<RunRow> => {

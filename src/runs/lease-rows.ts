@@ -22,8 +22,11 @@ export const leaseRows = {
   living: async (tx: Tx): Promise<Set<string>> =>
     new Set((await tx.all(q.selectFrom('executors').select('id').where('lease_until', '>=', sql<Date>`now()`))).map((r) => r.id)),
 
-  /** Runs that some process should be working on, by id; `idleMs`: since when their latest leg was begun, by the database's clock. */
-  open: (tx: Tx, after: string, limit: number, idleMs: number) =>
+  /**
+   * Runs that some process should be working on, by id; `idleMs`: since when their latest leg was begun, by the database's clock. `since`: none
+   * that was begun before.
+   */
+  open: (tx: Tx, after: string, limit: number, idleMs: number, since: Date | null) =>
     tx.all(
       q
         .selectFrom('runs')
@@ -31,6 +34,7 @@ export const leaseRows = {
         .where('status', 'in', OPEN)
         .where(sql<boolean>`waiting_on = '[]'::jsonb`)
         .where('touched_at', '<=', sql<Date>`now() - make_interval(secs => ${idleMs / 1000}::float8)`)
+        .$if(since !== null, (it) => it.where('touched_at', '>', since as Date))
         .where('id', '>', after)
         .orderBy('id')
         .limit(limit),

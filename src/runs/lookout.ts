@@ -43,6 +43,8 @@ export function createLookout(deps: {
   /** True from a leg's begin to its end, in this process. */
   held: (runId: string) => boolean
   begin: (runId: string, leg: number) => Promise<void>
+  /** Runs that were begun before are left alone: they may be under way in the original of this database. */
+  heldSince: () => Date | null
   times?: Partial<Times> | undefined
 }) {
   const { db, engine, executorId, now, log, active } = deps
@@ -83,7 +85,7 @@ export function createLookout(deps: {
     for (let after: string | undefined = ''; after !== undefined; ) {
       const from: string = after
       const [open, living] = await db.everyTenant('open runs, whoever owns them', (tx) =>
-        Promise.all([leaseRows.open(tx, from, OPEN_AT_ONCE, idleMs), leaseRows.living(tx)]),
+        Promise.all([leaseRows.open(tx, from, OPEN_AT_ONCE, idleMs, deps.heldSince()), leaseRows.living(tx)]),
       )
       const strange = open.filter((r) => !deps.held(r.id))
       const underWay = await engine.underWay(

@@ -28,6 +28,7 @@ import { type Signed, signWebhook } from './sign.ts'
 import { createSigner } from './signer.ts'
 import { createVerify } from './verify.ts'
 
+export { openBackup, type SealedHead, sealBackup } from './backup-cipher.ts'
 export type { Inspected } from './codes.ts'
 export type { Discovered } from './discover.ts'
 export type { Account, Judgement, Refusal, RefusalRow } from './judge.ts'
