@@ -52,7 +52,7 @@ create policy tenant on rotations using (
   and (current_setting('ar.project', true) = '*' or project_id = current_setting('ar.project', true)));
 
 -- When a version was used last, and how often since.
-create index secret_uses_version on secret_uses (workspace_id, owner_id, version, seq desc, n desc);
+create index secret_uses_version on secret_uses (workspace_id, owner_id, version, last_at desc);
 
 -- Secrets that senders sign with and OAuth apps prove themselves by: when the one that counts came, and which of the two is still seen.
 alter table webhooks add column secret_since timestamptz, add column last_secret_version int not null default 0;

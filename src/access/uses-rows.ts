@@ -85,7 +85,7 @@ export const rows = {
       left join lateral (select sum(u.uses) as calls from secret_uses u where u.workspace_id = ${OWN_WORKSPACE} and u.owner_id = ${owner}
         and u.version = v.version and u.last_at >= v.since and u.purpose in (${SENT})) s on true
       left join lateral (select u.last_at from secret_uses u where u.workspace_id = ${OWN_WORKSPACE} and u.owner_id = ${owner}
-        and u.version = v.version and u.purpose in (${SENT}) order by u.seq desc, u.n desc limit 1) l on true`),
+        and u.version = v.version and u.purpose in (${SENT}) order by u.last_at desc limit 1) l on true`),
   callsInRun: async (tx: Tx, run: string, owner: string, version: number): Promise<number> =>
     (
       await tx.first<{ calls: number }>(sql`

@@ -229,7 +229,7 @@ describe('help', () => {
   it('names every noun, verb and field, in words of the operations', async () => {
     const { out, code } = await cli.run(['help'])
     expect(code).toBe(0)
-    expect(out).toContain('\n  connections  templates, list, create, get, update, delete, credentials, usage, try,')
+    expect(out).toContain('\n  connections  templates, list, create, get, update, delete, credentials, usage, burn, try,')
     expect(out).toMatch(/\n {2}vault {8}status, rotate, rewrap\n/)
     for (const op of operations.filter((o) => !o.hideFrom?.cli)) {
       const [noun = '', verb = ''] = op.name.replaceAll('_', '-').split('.')

@@ -16,7 +16,7 @@ export const burn = operation({
   audit: { log: 'connection.burned' },
   input: z.strictObject({
     id: id('connection'),
-    reason: z.string().trim().min(3).max(300).describe('why; it is on record, and in the runs that are stopped'),
+    reason: z.string().trim().min(1).max(300).describe('why; it is on record, and in the runs that are stopped'),
   }),
   output: z.object({
     id: z.string(),

@@ -160,6 +160,7 @@ export const connection = {
   settings: {},
   account: { id: '7', label: 'octo-bot' },
   granted_scopes: ['repo'],
+  rotation: null,
   warnings: [],
   expires_at: null,
   last_validated_at: null,

@@ -84,8 +84,15 @@ describe('fault points', () => {
         .join('\n')
     const named = (text: string, pattern: RegExp) => new Set([...text.matchAll(pattern)].map((m) => m[1] as string))
     const src = read(join(import.meta.dirname, '../../src'))
-    const points = named(src, /fault\?\.\('([\w.]+)'/g)
-    const used = named(read(import.meta.dirname), /'((?:connections|runs|triggers|vault)\.[a-z]+\.[a-z]+_[a-z_]+)'/g)
+    // Behind `fault?.(`, or in the table of those behind a commit.
+    const points = named(
+      src,
+      /(?:fault\?\.\(|: )'((?:backup|burn|connections|restore|rotation|runs|triggers|vault)\.[a-z]+\.[a-z]+_[a-z_]+)'/g,
+    )
+    const used = named(
+      read(import.meta.dirname),
+      /'((?:backup|burn|connections|restore|rotation|runs|triggers|vault)\.[a-z]+\.[a-z]+_[a-z_]+)'/g,
+    )
     expect(points.size).toBeGreaterThanOrEqual(13)
     expect([...used].sort()).toEqual([...points].sort())
   })

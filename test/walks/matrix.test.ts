@@ -189,7 +189,7 @@ describe('every id', () => {
     ) as unknown as Belongings
     const before = { counts: await rowCounts(rt), theirs: await rowsOf(rt, other.workspace), mine: await rowsOf(rt, mine.workspace) }
     const withIds = operations.filter(
-      (op) => /\{(id|slug|run_id|profile_id)\}/.test(op.http) && op.by !== 'anyone' && !MAKES_ONES_OWN.includes(op.name),
+      (op) => /\{(id|slug|run_id|profile_id|rotation_id)\}/.test(op.http) && op.by !== 'anyone' && !MAKES_ONES_OWN.includes(op.name),
     )
     const session: Ask = (method, path, body) => ada.api(method, path, body, here)
     let asked = 0
@@ -199,7 +199,7 @@ describe('every id', () => {
           ['nobody', nobodys, nobodys],
           ['another tenant', theirs, theirs],
           ...(OF_THE_WORKSPACE.test(op.http) ? [] : ([['another project', beyond, beyond]] as [string, Belongings, Belongings][])),
-          ...(/\{(run_id|profile_id)\}/.test(op.http)
+          ...(/\{(run_id|profile_id|rotation_id)\}/.test(op.http)
             ? ([
                 ['nobody inside mine', mine, nobodys],
                 ['another tenant inside mine', mine, theirs],

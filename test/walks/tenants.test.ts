@@ -46,7 +46,7 @@ const withIds = operations.filter((op) => op.http.includes('{') && !op.by)
 const MAKES_ONES_OWN = ['oauth_apps.put']
 /** Where it takes two ids, also with only the second of theirs. */
 const paths = (http: string, them: Belongings, me: Belongings): string[] =>
-  /\{(run_id|profile_id)\}/.test(http) ? [pathOf(http, them), pathOf(http, me, them)] : [pathOf(http, them)]
+  /\{(run_id|profile_id|rotation_id)\}/.test(http) ? [pathOf(http, them), pathOf(http, me, them)] : [pathOf(http, them)]
 const ask = (as: TestRuntime, name: string, http: string, path: string): Promise<Answer> => {
   const method = http.split(' ')[0] as string
   return as.api(method, path, method === 'GET' || method === 'DELETE' ? undefined : (BODIES[name] ?? {}))
@@ -173,7 +173,8 @@ describe('another tenant', () => {
   it('[access.other-tenant] the owner of the ids is served by every one of these routes', async () => {
     await using db = await behindTheScenes(rt)
     // What takes things away comes last; a retry takes away the step that resolve_step looks for.
-    const late = (op: (typeof withIds)[number]) => (op.effect === 'destroy' ? 2 : op.name === 'runs.retry' ? 1 : 0)
+    const late = (op: (typeof withIds)[number]) =>
+      op.http.startsWith('DELETE ') ? 3 : op.effect === 'destroy' ? 2 : op.name === 'runs.retry' ? 1 : 0
     const order = withIds.toSorted((a, b) => late(a) - late(b))
     for (const op of order) {
       const [path] = paths(op.http, theirs, theirs)

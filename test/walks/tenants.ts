@@ -69,6 +69,9 @@ export async function belongings(rt: TestRuntime, google: Provider, person: stri
     provider: 'http',
     credentials: { api_key: 'a-key-of-this-tenant' },
   })
+  const rotation = await rt.ok('POST', `/v1/connections/${connection.id}/rotation`, {
+    credentials: { api_key: 'another-key-of-this-tenant' },
+  })
   const config = { base_url: 'https://127.0.0.1' }
   const instance = await rt.ok('POST', '/v1/mcp/instances', { slug: 'http', name: 'Mine', connection_id: connection.id, config })
   const workflow = await published(rt, 'Mine', [
@@ -95,6 +98,7 @@ export async function belongings(rt: TestRuntime, google: Provider, person: stri
     invitation: invitation.id as string,
     session: session.id as string,
     connection: connection.id as string,
+    rotation: rotation.rotation_id as string,
     instance: instance.id as string,
     profile: instance.profiles[0].id as string,
     workflow,
@@ -114,6 +118,9 @@ export type Belongings = Awaited<ReturnType<typeof belongings>>
 /** Bodies that are right but for the id, so that nothing else can be the reason of a refusal. */
 export const BODIES: Record<string, object> = {
   'connections.update': { display_name: 'taken over' },
+  'connections.burn': { reason: 'taken over' },
+  'rotations.begin': { credentials: { api_key: 'a-third-key-of-this-tenant' } },
+  'rotations.test': { skip: 'taken over' },
   'instances.update': { name: 'taken over' },
   'profiles.create': { name: 'taken over' },
   'profiles.update': { name: 'taken over' },
@@ -157,6 +164,7 @@ export function pathOf(http: string, first: Belongings, second = first): string 
     .replace('{id}', id ?? `no id is known for ${kind}`)
     .replace('{run_id}', second.run)
     .replace('{profile_id}', second.profile)
+    .replace('{rotation_id}', second.rotation)
     .replace('{tool}', 'http_request')
     .replace('{step_id}', 'a')
     .replace('{slug}', first.app)
