@@ -430,6 +430,10 @@ export const PROMISES = {
   'restore.empty': 'A backup is restored into what is empty, and over nothing.',
   'restore.killed': 'A restore that is killed at any of its points does not start, and the same restore makes it whole.',
   'restore.copy': 'A restored copy beside the living original spends no refresh token and starts nothing by itself.',
+  'export.definitions': 'What was built is exported without a secret in any form, with the names of the connections that it needs.',
+  'import.never-guesses': 'A dry run of an import says what would fit, and takes no connection that nobody named.',
+  'import.guarded': 'An import that holds a secret is refused, and so is whoever may not make each part of it.',
+  'import.applies': 'An import makes all or nothing, and what it made runs.',
   'environments.apart': 'Whatever runs in one environment never uses a connection of another.',
 
   'faults.each-used': 'Every fault point that the code names is used by a test.',

@@ -6,6 +6,8 @@ import * as audit from './audit.ts'
 import { burn } from './burn.ts'
 import * as connections from './connections.ts'
 import { egress } from './egress.ts'
+import * as definitions from './definitions.ts'
+import { importAll } from './definitions-import.ts'
 import * as google from './google.ts'
 import { home } from './home.ts'
 import * as identities from './identities.ts'
@@ -170,6 +172,8 @@ const all = [
   secretRotation.finishWebhook,
   secretRotation.rollBackWebhook,
   webhooks.deliveries,
+  definitions.exportAll,
+  importAll,
   vault.status,
   vault.rotate,
   vault.rewrap,

@@ -11,7 +11,7 @@ import { cursor, done, environment, id, instance, json, limit, name, page, profi
 const config = json.optional().describe("settings of the connector; see the catalogue's config schema")
 
 /** A connection must be there, be for this server, and live in the environment that it is bound for. */
-async function checkBinding(
+export async function checkBinding(
   { connections }: Rooms,
   tx: Tx,
   connector: Connector,
@@ -41,7 +41,7 @@ async function withConnections({ connections }: Rooms, tx: Tx, items: readonly I
 }
 
 /** Where a credential goes, and whether a powerful one may be used, is for those who run the project to say. */
-function mayConfigure(rooms: Rooms, caller: Caller, server: string, settings: Record<string, unknown> | undefined): void {
+export function mayConfigure(rooms: Rooms, caller: Caller, server: string, settings: Record<string, unknown> | undefined): void {
   if (atLeast(caller.role, 'project_admin')) return
   const guarded: Record<string, string> = {
     [rooms.bindings.connectorOf(server).baseKey]: 'because the credential is sent there',

@@ -71,6 +71,7 @@ const ACTS = [
   'pats.revoke_all',
   'oauth.confirm_original',
   'google.oauth_url',
+  'definitions.export',
 ]
 
 /** How an answer came out: `in`, or why not. */
