@@ -196,10 +196,8 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
       enginePool,
       executorId: owner,
       tools,
-      findStored: async ({ workspace }) => {
-        const matcher = await vault.findStored(workspace)
-        return (text) => matcher.contains(text)
-      },
+      findStored: ({ workspace }) => vault.findStored(workspace),
+      clean: ({ workspace }, value) => redactor.of(workspace).json(value),
       heldSince: epoch.heldSince,
       now,
       random,

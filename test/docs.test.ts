@@ -14,7 +14,7 @@ import { flagTable } from '../src/config.ts'
 import { faultsOf, loadShelf } from '../src/connectors/load.ts'
 import { createCommands } from '../src/faces/cli-commands.ts'
 import { EXTRAS } from '../src/faces/cli-extras.ts'
-import { operations } from '../src/operations/index.ts'
+import { operations, scopesOf } from '../src/operations/index.ts'
 import { toolContext } from './fakes/context.ts'
 import { PROMISES } from './promises.ts'
 
@@ -230,7 +230,11 @@ function permissionsPage(): string {
       `\`${op.name}\``,
       `\`${op.http}\``,
       who[op.by ?? 'token'],
-      op.by === 'anyone' || !op.scope ? '' : `\`${op.scope}\``,
+      op.by === 'anyone'
+        ? ''
+        : scopesOf(op)
+            .map((it) => `\`${it}\``)
+            .join(', '),
       op.by === 'anyone' ? '' : `\`${op.role}\``,
     ].join(' | '),
   )

@@ -5,7 +5,7 @@ import { SCOPES } from '../src/access/index.ts'
 import { FAULTS } from '../src/base/errors.ts'
 import { isSecret, type Schema } from '../src/faces/cli-commands.ts'
 import { toolName, toolOf } from '../src/faces/platform-mcp.ts'
-import { type AnyOperation, operations } from '../src/operations/index.ts'
+import { type AnyOperation, operations, scopesOf } from '../src/operations/index.ts'
 
 it('[pins.surface] error codes and their HTTP statuses and exit codes', () => {
   expect(Object.entries(FAULTS).map(([code, f]) => `${code} ${f.http} ${f.exit}${f.retry ? ' retry' : ''}`)).toMatchInlineSnapshot(`
@@ -79,7 +79,7 @@ it('[pins.surface] operations: name, route, scope, role, who, effect, audit', ()
   expect(
     operations.map(
       (op) =>
-        `${op.name} | ${op.http} | ${op.scope} | ${op.role}${op.by ? `, ${op.by}` : ''} | ${op.effect} | ${'log' in op.audit ? op.audit.log : 'not audited'}`,
+        `${op.name} | ${op.http} | ${op.scope === null ? 'null' : scopesOf(op).join(' and ')} | ${op.role}${op.by ? `, ${op.by}` : ''} | ${op.effect} | ${'log' in op.audit ? op.audit.log : 'not audited'}`,
     ),
   ).toMatchInlineSnapshot(`
     [
@@ -215,8 +215,8 @@ it('[pins.surface] operations: name, route, scope, role, who, effect, audit', ()
       "webhooks.finish_rotation | POST /v1/inbound-webhooks/{id}/rotate-secret/finish | webhook:write | project_contributor | destroy | webhook.rotation_finished",
       "webhooks.roll_back_rotation | POST /v1/inbound-webhooks/{id}/rotate-secret/rollback | webhook:write | project_contributor | write | webhook.rotation_rolled_back",
       "webhooks.deliveries | GET /v1/inbound-webhooks/{id}/deliveries | webhook:write | project_viewer | read | not audited",
-      "definitions.export | GET /v1/export | workflow:read | project_contributor | read | definitions.exported",
-      "definitions.import | POST /v1/import | workflow:write | project_contributor | write | definitions.imported",
+      "definitions.export | GET /v1/export | workflow:read and connection:read and mcp:execute and webhook:write | project_contributor | read | definitions.exported",
+      "definitions.import | POST /v1/import | workflow:write and connection:read and mcp:write and webhook:write | project_contributor | write | definitions.imported",
       "vault.status | GET /v1/vault | vault:admin | workspace_owner | read | not audited",
       "vault.rotate | POST /v1/vault/rotate | vault:admin | workspace_owner | write | vault.rotated",
       "vault.rewrap | POST /v1/vault/rewrap | vault:admin | workspace_owner | write | vault.rewrapped",

@@ -382,7 +382,10 @@ export const PROMISES = {
   'webhooks.handshake': "Meta's question is answered, as text, to whoever knows the subscription's own word.",
   'webhooks.limits': 'Size, encoding and rate are refused before a body is read.',
   'webhooks.bounded': 'Floods of refusals stay small, in memory and in the database.',
-  'webhooks.body': 'What is no JSON object, or holds a secret, starts nothing.',
+  'webhooks.body': 'What is no JSON object starts nothing.',
+  'webhooks.flags-secrets': 'A payload that holds a secret starts its run, which says so; a secret that is stored here is taken out of it.',
+  'graph.guard-everywhere':
+    'Tool arguments, instances and profiles that hold a secret are refused with the path, and nothing is done or kept.',
   'webhooks.later': 'What keeps a run from starting and can be mended is answered so that the sender tries again.',
   'webhooks.lists': 'Subscriptions and what came to them are listed in pages.',
   'webhooks.audited': 'Changes, starts and refusals of inbound webhooks are in the audit log, refusals once a minute with their count.',

@@ -54,8 +54,8 @@ export const ANYONE: Caller = {
 export const atLeast = (role: Role, needed: Role): boolean => ROLES.indexOf(role) >= ROLES.indexOf(needed)
 
 /** Whether `allow` lets it pass: for lists of what there is to ask. */
-export const permits = (caller: Caller, scope: ScopeName | null, role: Role): boolean =>
-  (scope === null || caller.scopes.includes(scope)) && atLeast(caller.role, role)
+export const permits = (caller: Caller, scopes: readonly ScopeName[], role: Role): boolean =>
+  scopes.every((it) => caller.scopes.includes(it)) && atLeast(caller.role, role)
 
 /** Who, then scope, then role: all are needed. */
 export function allow(caller: Caller, operation: string, scope: ScopeName | null, role: Role, by?: By): void {

@@ -1,5 +1,6 @@
 /** Help, written out of the operations: nothing here has to be kept up to date by hand. */
 import { FAULTS } from '../base/errors.ts'
+import { scopesOf } from '../operations/index.ts'
 import {
   type Command,
   type Commands,
@@ -120,6 +121,7 @@ export function helpCommand(command: Command, style: Style): string {
   const { op, fields } = command
   const path = fields.filter((f) => f.isWord).map((f): [string, string] => [placeholder(f), wordNotes(f)])
   const flags = fields.filter((f) => !f.isWord).map((f): [string, string] => [`--${written(f)}`, notesOf(f)])
+  const scopes = scopesOf(op)
   const own = ['json', 'all', 'wait', 'yes', 'idempotency-key'].filter((flag) => takes(command, flag))
   return [
     op.about,
@@ -130,7 +132,7 @@ export function helpCommand(command: Command, style: Style): string {
     ...(flags.length > 0 ? [...columns(flags), ''] : []),
     ...columns(globalRows(own)),
     '',
-    `Needs ${op.scope ? `the scope ${op.scope} and ` : ''}the role ${op.role}. ${EFFECTS[op.effect]} ${op.http}`,
+    `Needs ${scopes.length > 0 ? `the scope${scopes.length > 1 ? 's' : ''} ${scopes.join(', ')} and ` : ''}the role ${op.role}. ${EFFECTS[op.effect]} ${op.http}`,
     '',
     style('bold', 'Example'),
     `  ${exampleOf(command)}`,

@@ -177,7 +177,7 @@ describe('runs follow', () => {
     cli.answers['runs.summary'] = () => {
       looks++
       if (looks === 2) throw new Fault('SHUTTING_DOWN', 'the server is going down')
-      return { ...run, status: 'running', ...(looks > 3 ? end : {}), steps: [] }
+      return { ...run, status: 'running', ...(looks > 3 ? end : {}), secret_in_input: [], steps: [] }
     }
     cli.answers['runs.events'] = ({ after }: { after: number }) => {
       const items = all.filter((e) => e.seq > after && e.seq <= looks + 1).slice(0, 1)

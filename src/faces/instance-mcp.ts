@@ -2,7 +2,7 @@
 import type { Tool } from '@modelcontextprotocol/server'
 import { permits } from '../access/index.ts'
 import { Fault } from '../base/errors.ts'
-import type { Api, AnyOperation, Invoke } from '../operations/index.ts'
+import { type AnyOperation, type Api, type Invoke, scopesOf } from '../operations/index.ts'
 import type { Served } from './mcp.ts'
 
 type Listed = Api['tools.list']['output']['items'][number]
@@ -56,7 +56,7 @@ export function instanceMcp(operations: readonly AnyOperation[], invoke: Invoke)
         name: instance.server,
         title: instance.name,
         instructions: `Tools of the instance ${instance.name} (${instance.server}), with the connection that is bound to it in production.`,
-        tools: async () => (permits(caller, call.scope, call.role) ? (await tools()).filter((it) => it.available).map(toolOf) : []),
+        tools: async () => (permits(caller, scopesOf(call), call.role) ? (await tools()).filter((it) => it.available).map(toolOf) : []),
         call: async (tool, args, signal) => {
           try {
             return (await ask<'tools.call'>(call, { tool, args }, signal)).result

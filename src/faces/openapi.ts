@@ -1,7 +1,7 @@
 /** OpenAPI 3.1 read off the operations. */
 import { z } from 'zod'
 import { FAULTS } from '../base/errors.ts'
-import type { AnyOperation } from '../operations/index.ts'
+import { type AnyOperation, scopesOf } from '../operations/index.ts'
 import { LINES } from './lines.ts'
 
 type Json = Record<string, unknown>
@@ -14,7 +14,7 @@ const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
 /** A session has every scope, so it names none. */
 function securityOf(op: AnyOperation): Json[] {
   if (op.by === 'anyone') return []
-  return op.by === 'session' ? [{ session: [] }] : [{ pat: op.scope ? [op.scope] : [] }, { session: [] }]
+  return op.by === 'session' ? [{ session: [] }] : [{ pat: scopesOf(op) }, { session: [] }]
 }
 
 /** Of JSON lines OpenAPI 3.1 knows the one line. */

@@ -2,7 +2,7 @@
 import type { Tool } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import { permits } from '../access/index.ts'
-import type { AnyOperation, Invoke } from '../operations/index.ts'
+import { type AnyOperation, type Invoke, scopesOf } from '../operations/index.ts'
 import type { Served } from './mcp.ts'
 
 /** `connections.list` → `connections_list`: dots are not taken by every client. */
@@ -41,7 +41,7 @@ export function platformMcp(operations: readonly AnyOperation[], invoke: Invoke)
   const offered = operations.filter((op) => !op.hideFrom?.mcp).toSorted((a, b) => nouns.indexOf(nounOf(a)) - nouns.indexOf(nounOf(b)))
   const byName = new Map(offered.map((op) => [toolName(op), op]))
   const shown = new Map(offered.map((op) => [op, toolOf(op)]))
-  const supported = [...new Set(offered.flatMap((op) => op.scope ?? []))].sort()
+  const supported = [...new Set(offered.flatMap(scopesOf))].sort()
 
   return {
     route: '/mcp',
@@ -52,11 +52,11 @@ export function platformMcp(operations: readonly AnyOperation[], invoke: Invoke)
       name: 'agentruntime',
       title: 'AgentRuntime',
       instructions: INSTRUCTIONS,
-      tools: async () => offered.filter((op) => permits(caller, op.scope, op.role)).map((op) => shown.get(op) as Tool),
+      tools: async () => offered.filter((op) => permits(caller, scopesOf(op), op.role)).map((op) => shown.get(op) as Tool),
       async admit(tool, args) {
         const op = byName.get(tool)
         // Through the operation all the same: the refusal is its own, and so is the audit entry.
-        if (op?.scope && !caller.scopes.includes(op.scope))
+        if (op && !permits(caller, scopesOf(op), caller.role))
           await invoke(op, caller, args, { ...asked, signal: new AbortController().signal })
       },
       call(tool, args, signal) {

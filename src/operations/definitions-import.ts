@@ -1,6 +1,5 @@
 /** Takes in what another installation has exported: looked at first, every connection named by whoever imports, then all of it or nothing. */
 import { z } from 'zod'
-import { allow } from '../access/index.ts'
 import type { Tx } from '../base/db.ts'
 import { Fault, fail } from '../base/errors.ts'
 import { parseInput } from '../base/explain.ts'
@@ -165,6 +164,7 @@ export const importAll = operation({
   about:
     'Take in what another installation has exported. A dry run unless apply is true: it lists for each connection what would fit, and takes none that map does not name. Applied, it is all made or nothing. Secrets of imported webhooks are new: webhooks.rotate_secret shows one.',
   scope: 'workflow:write',
+  also: ['connection:read', 'mcp:write', 'webhook:write'],
   role: 'project_contributor',
   effect: 'write',
   audit: { log: 'definitions.imported' },
@@ -176,8 +176,6 @@ export const importAll = operation({
   }),
   output: answer,
   run: async (rooms, ctx, { bundle: given, ...ask }) => {
-    for (const scope of ['connection:read', 'mcp:write', 'webhook:write'] as const)
-      allow(ctx.caller, 'definitions.import', scope, 'project_contributor')
     await rooms.runs.refuseSecrets(ctx.scope, given, 'bundle')
     const input = { ...ask, bundle: parseInput(bundle, given, Object.keys(bundle.shape)) }
     if (!input.apply)

@@ -1,6 +1,5 @@
 /** What was built in one project, taken to another installation: workflows, instances, webhooks. Connections go along by name and never with a credential. */
 import { z } from 'zod'
-import { allow } from '../access/index.ts'
 import type { Tx } from '../base/db.ts'
 import { fail } from '../base/errors.ts'
 import { MAX_LIMIT, type Page } from '../base/page.ts'
@@ -137,17 +136,15 @@ export const exportAll = operation({
   about:
     'Everything that was built in this project, to be imported elsewhere: workflows, instances with their profiles, webhooks without secrets, and which connections they need. No credential and nothing made of one.',
   scope: 'workflow:read',
+  also: ['connection:read', 'mcp:execute', 'webhook:write'],
   role: 'project_contributor',
   effect: 'read',
   audit: { log: 'definitions.exported' },
   input: z.strictObject({}),
   output: bundle,
-  run: async (rooms: Rooms, { caller, act, now }: Ctx) => {
-    for (const scope of ['connection:read', 'mcp:execute', 'webhook:write'] as const)
-      allow(caller, 'definitions.export', scope, 'project_viewer')
-    return act(
+  run: async (rooms: Rooms, { act, now }: Ctx) =>
+    act(
       (tx) => collect(rooms, tx, now()),
       (it) => ({ details: { workflows: it.workflows.length, instances: it.instances.length, webhooks: it.webhooks.length } }),
-    )
-  },
+    ),
 })

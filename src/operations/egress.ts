@@ -63,7 +63,7 @@ export const egress = operation({
   run: async ({ egress: way }, { caller }) => {
     const { proxy, opened, refusals } = way
     // What is inside a network, and what was tried, is in the audit log too: the same people may know.
-    const sees = permits(caller, 'audit:read', 'workspace_admin')
+    const sees = permits(caller, ['audit:read'], 'workspace_admin')
     return {
       mode: proxy ? ('proxy' as const) : ('direct' as const),
       ...origins(way),

@@ -35,7 +35,7 @@ import * as workspaces from './workspaces.ts'
 export { type Arrival, createElsewhere, type Elsewhere, type SignInProvider, WAY_MS } from './elsewhere.ts'
 export { forgetOldAnswers } from './rows.ts'
 export { createSignIn, type Ending, type Invitation, type SignIn, standsBy } from './sign-in.ts'
-export { type AnyOperation, type Asked, type Browser, createInvoke, type Ctx, type Invoke, type Rooms } from './operation.ts'
+export { type AnyOperation, type Asked, type Browser, createInvoke, type Ctx, type Invoke, type Rooms, scopesOf } from './operation.ts'
 export type { Ingress } from '../triggers/index.ts'
 export { bearerOf } from './webhooks.ts'
 

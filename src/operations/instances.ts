@@ -95,6 +95,7 @@ export const create = operation({
       fail('INVALID_INPUT', 'slug is missing: which server is it', { hint: 'GET /v1/mcp/platform-catalog lists them.' })
     const connector = rooms.bindings.connectorOf(server)
     mayConfigure(rooms, caller, server, input.config)
+    await rooms.runs.refuseSecrets(scope, input.config, 'config')
     return act(
       async (tx) => {
         await checkBinding(rooms, tx, connector, input.connection_id ?? null, input.environment)
@@ -205,8 +206,9 @@ export const createProfile = operation({
     source_spec: json.optional(),
   }),
   output: profile,
-  run: (rooms, { scope, act, caller }, { id: instanceId, ...input }) =>
-    act(
+  run: async (rooms, { scope, act, caller }, { id: instanceId, ...input }) => {
+    await rooms.runs.refuseSecrets(scope, { config: input.config, source_spec: input.source_spec }, '')
+    return act(
       async (tx) => {
         const { server } = await rooms.bindings.get(tx, instanceId)
         mayConfigure(rooms, caller, server, input.config)
@@ -214,7 +216,8 @@ export const createProfile = operation({
         return rooms.bindings.addProfile(tx, scope, instanceId, { ...input, connection_id: input.connection_id ?? null })
       },
       (p) => ({ target: instanceId, details: { profile_id: p.id, connection_id: p.connection_id } }),
-    ),
+    )
+  },
 })
 
 export const updateProfile = operation({
@@ -234,7 +237,8 @@ export const updateProfile = operation({
     source_spec: json.optional(),
   }),
   output: profile,
-  run: async (rooms, { act, caller }, { id: instanceId, profile_id, ...input }) => {
+  run: async (rooms, { scope, act, caller }, { id: instanceId, profile_id, ...input }) => {
+    await rooms.runs.refuseSecrets(scope, { config: input.config, source_spec: input.source_spec }, '')
     const out = await act(
       async (tx) => {
         const found = await rooms.bindings.get(tx, instanceId)

@@ -95,6 +95,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodT
   about: string
   /** null: any signed-in caller. */
   scope: ScopeName | null
+  /** Scopes that it needs besides: it reads or makes what they guard. */
+  also?: readonly ScopeName[]
   role: Role
   /** Who may ask, where that is not everybody who is known: `session` is a person and no token, `anyone` also a stranger. */
   by?: By
@@ -121,6 +123,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodT
 }
 
 export const operation = <I extends z.ZodObject, O extends z.ZodType, N extends string>(op: Operation<I, O> & { name: N }) => op
+/** All scopes that a token needs for it. */
+export const scopesOf = (op: Pick<Operation, 'scope' | 'also'>): ScopeName[] => [...(op.scope ? [op.scope] : []), ...(op.also ?? [])]
 export type AnyOperation = Operation<z.ZodObject, z.ZodType>
 
 export interface Asked {
@@ -158,7 +162,7 @@ export function createInvoke(rooms: Rooms, deps: { now: () => number; checkOutpu
         requestId: asked.requestId,
       })
     try {
-      allow(caller, op.name, op.scope, op.role, op.by)
+      for (const needed of [op.scope, ...(op.also ?? [])]) allow(caller, op.name, needed, op.role, op.by)
     } catch (refusal) {
       if (caller.kind === 'anyone') throw refusal // no workspace has a log for it
       await rooms.db.tx(scope, (tx) => note(tx, { action: op.name, outcome: 'refused', details: { code: (refusal as Fault).code } }))

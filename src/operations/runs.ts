@@ -114,6 +114,9 @@ export const listOfWorkflow = operation({
 })
 
 const summaryShape = run.extend({
+  secret_in_input: z
+    .array(z.object({ path: z.string(), looks_like: z.string().nullable(), removed: z.boolean() }))
+    .describe('where its input came with a secret in it; one that is stored here was taken out'),
   steps: z.array(
     z.object({
       step_id: z.string(),

@@ -132,8 +132,10 @@ export const call = operation({
     timeout_s: z.number().int().min(1).max(600).optional(),
   }),
   output: z.object({ result: z.unknown() }),
-  run: async ({ tools }, { scope, caller, signal }, input) => ({
-    result: await tools.call({
+  run: async ({ tools, runs }, { scope, caller, signal }, input) => {
+    // What is typed here is as good as what is written into a step.
+    await runs.refuseSecrets(scope, input.args, 'args')
+    const result = await tools.call({
       scope,
       actor: caller.actor,
       instanceId: input.id,
@@ -144,8 +146,9 @@ export const call = operation({
       key: newId('call'),
       signal,
       ...(input.timeout_s === undefined ? {} : { timeoutMs: input.timeout_s * 1000 }),
-    }),
-  }),
+    })
+    return { result }
+  },
 })
 
 const check = z.object({

@@ -232,7 +232,7 @@ export const bearerOf =
       return {
         patId: caller.actor.slice('pat:'.length),
         scope: { workspace: caller.workspace, project: caller.project },
-        mayRun: permits(caller, 'workflow:run', 'project_contributor'),
+        mayRun: permits(caller, ['workflow:run'], 'project_contributor'),
       }
     } catch (error) {
       if (error instanceof Fault && (error.code === 'UNAUTHENTICATED' || error.code === 'TOKEN_EXPIRED')) return null

@@ -8,7 +8,7 @@ import type { Logger } from '../base/log.ts'
 import { type Page, pageOf, readCursor } from '../base/page.ts'
 import type { Tools } from '../tools/index.ts'
 import { createEngine, type LegName } from './engine.ts'
-import { type FindStored, refuseSecrets } from './guard.ts'
+import { type FindStored, lookThrough, refuseSecrets } from './guard.ts'
 import { createGraphs } from './graphs.ts'
 import { type LiveRun, live, takeOver } from './journal.ts'
 import { type Handle, type LegDeps, runLeg } from './leg.ts'
@@ -50,6 +50,8 @@ export interface StartInput {
   startedBy: string
   run_id?: string | undefined
   options: RunOptions
+  /** It came by itself: what it holds of secrets is flagged, and does not refuse it. */
+  flags?: true
 }
 export function createRuns(deps: {
   db: Db
@@ -57,6 +59,7 @@ export function createRuns(deps: {
   executorId: string
   tools: Tools
   findStored: FindStored
+  clean: LegDeps['clean']
   heldSince: () => Date | null
   now: () => number
   random: () => number
@@ -64,7 +67,7 @@ export function createRuns(deps: {
   fault?: LegDeps['fault']
   times?: Partial<Times>
 }) {
-  const { db, tools, now, log } = deps
+  const { db, tools, now, random, clean, log, fault } = deps
   const workflows = createWorkflows({ tools, findStored: deps.findStored, now })
   const engine = createEngine({ pool: deps.enginePool, executorId: deps.executorId, log, work })
   const active = new Map<string, Handle>()
@@ -124,7 +127,7 @@ export function createRuns(deps: {
     const release = await slot()
     let mine: Handle | undefined
     try {
-      const legDeps: LegDeps = { db, tools, now, random: deps.random, log, fault: deps.fault, closing: () => closing }
+      const legDeps: LegDeps = { db, tools, now, random, clean, log, fault, closing: () => closing }
       const run = closing ? undefined : (begun ?? (await patiently(legDeps, runId, () => pickUp(runId, leg))))
       if (!run) return
       await runLeg(legDeps, run, (handle) => {
@@ -163,7 +166,7 @@ export function createRuns(deps: {
     /** Everything that can refuse comes first; then the run, its first event, and whatever the caller adds, in one transaction. */
     async start(scope: Scope, input: StartInput): Promise<Change<Started>> {
       if (closing) fail('SHUTTING_DOWN', 'the runtime is going down; start the run again in a moment')
-      await refuseSecrets(deps.findStored, scope, input.input, 'input')
+      const looked = await lookThrough(deps.findStored, scope, input.input, input.flags)
       let begun: LiveRun | undefined
       return {
         write: async (tx) => {
@@ -185,8 +188,8 @@ export function createRuns(deps: {
             trigger: input.trigger,
             started_by: input.startedBy,
             status: 'running' as const,
-            input: input.input,
-            options: input.options,
+            input: looked.value,
+            options: { ...input.options, ...(looked.flags.length > 0 ? { secret_in_input: looked.flags } : {}) },
             last_seq: 1,
             fence: 1,
             leg: 1,
@@ -229,6 +232,7 @@ export function createRuns(deps: {
       const named = new Map(graph?.steps.map((s) => [s.id, s.name]))
       return {
         ...showRun({ ...row, workflow_name: name }),
+        secret_in_input: row.options.secret_in_input ?? [],
         steps: steps.map((s) => ({
           step_id: s.step_id,
           name: named.get(s.step_id) ?? null,

@@ -2,7 +2,7 @@
  * One leg of a run: decide, write down, do, write down, decide again, until the run ends or waits for somebody. Every
  * step's start is in the database before its call is made, and every end before anything that follows from it.
  */
-import type { Db } from '../base/db.ts'
+import type { Db, Scope } from '../base/db.ts'
 import { Fault } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { Outcome, Tools } from '../tools/index.ts'
@@ -20,6 +20,8 @@ export interface LegDeps {
   tools: Tools
   now: () => number
   random: () => number
+  /** Takes out whatever secret a value holds. Templates can join what was harmless in parts. */
+  clean<T>(scope: Scope, value: T): T
   log: Logger
   fault?: ((point: string, runId: string) => void | Promise<void>) | undefined
   /** True once the process is going down: nothing new starts, and the leg ends when what is in flight has been written. */
@@ -198,8 +200,9 @@ export async function runLeg(deps: LegDeps, run: LiveRun, register: (handle: Han
             say('step_completed', step, undefined, { skipped: true, reason: 'condition_false' })
             continue
           }
-          run.steps[step.id] = { input: args }
-          enter(step.id, { state: 'started', attempt: act.attempt }, { input: args, started_at: at() })
+          const input = deps.clean(run.scope, args)
+          run.steps[step.id] = { input }
+          enter(step.id, { state: 'started', attempt: act.attempt }, { input, started_at: at() })
           say('step_started', step, act.attempt, act.recovered ? { recovered: true } : undefined)
           calls.push(() => launch(step, act.attempt, args))
         } catch (error) {

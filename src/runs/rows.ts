@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { OWN_WORKSPACE, OWN_PROJECT, type Scope, type Tx, tables } from '../base/db.ts'
 import type { CallRecord } from '../tools/index.ts'
 import type { Command } from './decide.ts'
+import type { Flag } from './guard.ts'
 import { jsonText } from './json-text.ts'
 
 export type RunStatus = 'queued' | 'running' | 'paused' | 'draining' | 'completed' | 'failed' | 'stopped'
@@ -37,6 +38,7 @@ export interface RunOptions {
   excluded_step_ids?: string[]
   /** A version of one connection that is under test: this run alone uses it. */
   trial?: { rotation_id: string; connection_id: string; version: number }
+  secret_in_input?: Flag[]
 }
 /** A type and not an interface, so that it counts as plain JSON. */
 export type Failure = {

@@ -22,7 +22,7 @@ const MAX_KEYS = 50_000
 /** Longer names of deliveries are hashed like all others, and not shown. */
 const SHOWN_ID = /^[\x21-\x7e]{1,200}$/
 /** What is wrong with the delivery itself. Anything else that keeps a run from starting may pass, so the sender is to try again. */
-const THE_DELIVERY_S: readonly FaultCode[] = ['SECRET_IN_GRAPH', 'INVALID_INPUT', 'BAD_REQUEST']
+const THE_DELIVERY_S: readonly FaultCode[] = ['INVALID_INPUT', 'BAD_REQUEST']
 
 /** A personal access token that came along, as far as it matters here. */
 export interface BearerFacts {
@@ -136,6 +136,7 @@ export function createIngress(deps: {
       startedBy,
       run_id,
       options: {},
+      flags: true,
     })
     const taken = await db.tx(scope, async (tx): Promise<Taken> => {
       if (!(await rows.hold(tx, hook.id))) throw new Noted('DISABLED', unproved())

@@ -329,6 +329,8 @@ describe('the draft as text', () => {
       .getByRole('alert')
       .getByText(/holds what looks like/)
       .waitFor()
+    const offer = page.getByRole('alert').getByRole('link', { name: 'Make it a connection' })
+    expect(await offer.getAttribute('href')).toBe('/connections?new=pick')
     expect(JSON.stringify(await stored(id))).not.toContain(tokens.classic)
     expect(watched.wrong).toEqual([])
   })

@@ -261,6 +261,7 @@ describe('the audit chain', () => {
     expect(all.filter((i: { action: string }) => i.action === 'egress.refused')).toHaveLength(1)
     expect(items.map((i: { action: string }) => i.action).reverse()).toEqual([
       'connection.created',
+      'rotation.staged',
       'instance.created',
       'workflow.created',
       'workflow.published',

@@ -148,7 +148,7 @@ describe('flows with canaries in them', () => {
     const given = await hooked(rt, workflow, { ...sender('github'), secret: secret.webhook })
     expect((await knock(rt, given.path, delivery(given))).status).toBe(202)
     expect((await knock(rt, given.path, delivery(given, { secret: `${secret.webhook}x` }))).status).toBe(401)
-    expect((await knock(rt, given.path, delivery(given, { body: JSON.stringify({ note: secret.webhook }) }))).status).toBe(422)
+    expect((await knock(rt, given.path, delivery(given, { body: JSON.stringify({ note: secret.webhook }) }))).status).toBe(202)
     expect((await knock(rt, given.path, { body: secret.webhook, headers: { 'x-hub-signature-256': secret.webhook } })).status).toBe(401)
     const quietly = async (path: string, body: object) =>
       (await (
@@ -272,13 +272,28 @@ describe('flows with canaries in them', () => {
       credentials: { api_key: `cr-${random()}` },
       config: { base_url: receiver.url },
     })
-    for (const manner of ['json', 'escaped', 'hex', 'gzip', '500', 'headers'])
+    // In two halves, which a step joins: whole it would be refused. Next to each other in JSON they would be side by side on disk (keys are sorted).
+    const joins = (manner: string) =>
+      published(rt, `Joins ${manner}`, [
+        {
+          id: 'a',
+          instance_id: instance,
+          tool_name: 'http_request',
+          tool_args: { method: 'GET', path: `/echo/${manner}`, headers: { 'x-other': '{{input.first}}{{input.last}}' } },
+        },
+      ])
+    for (const manner of ['json', 'escaped', 'hex', 'gzip', '500', 'headers']) {
+      const workflow = await joins(manner)
       for (const value of [secret.github, secret.bearer]) {
+        const half = Math.floor(value.length / 2)
+        const all = await ran(rt, workflow, { first: value.slice(0, half), last: value.slice(half) })
+        expect(hits({ it: value }, [['the run', Buffer.from(JSON.stringify(all))]])).toEqual([])
+        expect(JSON.stringify(all)).toContain('[redacted]')
         const args = { method: 'GET', path: `/echo/${manner}`, headers: { 'x-other': value } }
-        const { body } = await call(rt, instance, 'http_request', args)
-        expect(hits({ it: value }, [['the answer', Buffer.from(JSON.stringify(body))]])).toEqual([])
-        expect(JSON.stringify(body)).toContain('[redacted]')
+        const refused = await call(rt, instance, 'http_request', args)
+        expect(refused).toMatchObject({ status: 422, body: { code: 'SECRET_IN_GRAPH', details: { path: 'args.headers.x-other' } } })
       }
+    }
     expect(receiver.seen.some(({ head }) => head.includes(`x-other: ${secret.github}`))).toBe(true)
   })
 

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ROLES, type Role, SCOPES } from '../../src/access/index.ts'
-import { type AnyOperation, operations } from '../../src/operations/index.ts'
+import { type AnyOperation, operations, scopesOf } from '../../src/operations/index.ts'
 import type { Provider } from '../fakes/provider.ts'
 import { type Answer, runtime, type TestRuntime } from '../harness.ts'
 import { ended } from './acts.ts'
@@ -86,7 +86,8 @@ function expected(op: AnyOperation, who: { kind: 'nobody' | 'session' | 'pat'; r
   if (op.by === 'anyone') return 'in'
   if (who.kind === 'nobody') return '401'
   if (op.by === 'session' && who.kind === 'pat') return 'needs a session'
-  if (op.scope && !who.scopes.includes(op.scope)) return `needs ${op.scope}`
+  const missing = scopesOf(op).find((it) => !who.scopes.includes(it))
+  if (missing) return `needs ${missing}`
   return ROLES.indexOf(who.role) >= ROLES.indexOf(op.role) ? 'in' : `needs ${op.role}`
 }
 const apart = ({ audit_entries, audit_heads, ...rest }: Record<string, number>) => rest
@@ -150,6 +151,8 @@ describe('every operation', () => {
       only.set(scope, await mint([scope]))
       without.set(scope, await mint(SCOPES.filter((it) => it !== scope)))
     }
+    const exact = new Map<string, TestRuntime>()
+    for (const op of operations) if (op.also) exact.set(op.name, await mint(scopesOf(op)))
     const some = only.get('webhook:write') as TestRuntime
     const before = await rowCounts(rt)
     let refused = 0
@@ -159,6 +162,7 @@ describe('every operation', () => {
         ? ([
             [[op.scope], only.get(op.scope)],
             [SCOPES.filter((it) => it !== op.scope), without.get(op.scope)],
+            ...(op.also ? [[scopesOf(op), exact.get(op.name)] as const] : []),
           ] as const)
         : ([[['webhook:write'], some]] as const)) {
         const want = expected(op, { kind: 'pat', role: 'workspace_owner', scopes })

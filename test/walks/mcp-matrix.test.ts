@@ -1,7 +1,7 @@
 /** Every operation over both faces, with tokens and roles that may and that may not: the verdict is the same, and the expected one. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ROLES, SCOPES, type ScopeName } from '../../src/access/index.ts'
-import { type AnyOperation, operations } from '../../src/operations/index.ts'
+import { type AnyOperation, operations, scopesOf } from '../../src/operations/index.ts'
 import { runtime, type TestRuntime } from '../harness.ts'
 import { behindTheScenes } from './acts.ts'
 import { ERAS, message, send, verdict } from './mcp-client.ts'
@@ -61,12 +61,12 @@ describe('every tool', () => {
       await token([scope])
       await token(SCOPES.filter((it) => it !== scope))
     }
-    await token(['webhook:write'])
+    for (const op of offered) await token(op.scope ? scopesOf(op) : ['webhook:write'])
     const before = await rowsOf(rt, workspace)
     const verdicts = new Set<string>()
     let asked = 0
     for (const op of offered) {
-      const enough = op.scope ? await token([op.scope]) : await token(['webhook:write'])
+      const enough = await token(op.scope ? scopesOf(op) : ['webhook:write'])
       const http = await overHttp(op, enough)
       const mcp = await overMcp(op, enough)
       expect(`${op.name} ${mcp.said}`).toBe(`${op.name} ${http.said}`)

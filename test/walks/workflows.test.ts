@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tokens } from '../fakes/github.ts'
 import { runtime, type TestRuntime } from '../harness.ts'
-import { ended } from './acts.ts'
+import { call, ended } from './acts.ts'
 
 let rt: TestRuntime
 let shop = ''
@@ -89,5 +89,29 @@ describe('the list', () => {
     expect(await ids(true)).toEqual([])
     expect(await ids(false)).toContain(id)
     expect((await rt.api('PATCH', `/v1/workflows/${id}`, { name: 'Yes' })).status).toBe(200)
+  })
+})
+
+describe('secrets where they do not belong', () => {
+  const key = tokens.classic
+  const noneWas = async (path: string, body: unknown, where: string) => {
+    const answer = await rt.api('POST', path, body)
+    expect(answer).toMatchObject({ status: 422, body: { code: 'SECRET_IN_GRAPH', details: { path: where } } })
+    expect(answer.text).not.toContain(key)
+  }
+
+  it('[graph.guard-everywhere] in arguments of a tool, instances and profiles they are refused, and nothing is done', async () => {
+    const count = async () => (await call(rt, shop, 'sqlite_query', { sql: 'select count(*) as n from orders' })).body.result.rows[0].n
+    const before = [await count(), await rt.ok('GET', '/v1/mcp/instances')]
+    await noneWas(
+      `/v1/mcp/instances/${shop}/tools/sqlite_exec/call`,
+      { args: { sql: 'delete from orders where product <> ?', args: [key] } },
+      'args.args[0]',
+    )
+    await noneWas('/v1/mcp/instances', { slug: 'sqlite', name: 'x', config: { note: { deep: key } } }, 'config.note.deep')
+    const profiles = `/v1/mcp/instances/${shop}/config-profiles`
+    await noneWas(profiles, { name: 'x', environment: 'sandbox', config: { note: key } }, 'config.note')
+    await noneWas(profiles, { name: 'x', environment: 'sandbox', config: {}, source_spec: { at: [key] } }, 'source_spec.at[0]')
+    expect([await count(), await rt.ok('GET', '/v1/mcp/instances')]).toEqual(before)
   })
 })

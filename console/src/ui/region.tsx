@@ -4,7 +4,7 @@ import { CircleAlert } from 'lucide-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import { Refusal } from '../api.ts'
 import { t, timeText } from '../words/index.ts'
-import { Button } from './button.tsx'
+import { Button, buttonClass } from './button.tsx'
 
 export function Card({ children, className = '' }: { children: ReactNode; className?: string }) {
   return <section className={`rounded-[10px] border border-line bg-surface ${className}`}>{children}</section>
@@ -48,6 +48,12 @@ export function Problem({ error, retry }: { error: unknown; retry?: (() => unkno
           <p className="mt-1 font-mono text-xs break-all text-ink-2">
             {refusal.code} · {t('error.request', { id: refusal.requestId })}
           </p>
+        ) : null}
+        {refusal?.code === 'SECRET_IN_GRAPH' ? (
+          // A page of its own, so that what is being written here stays as it is.
+          <a href="/connections?new=pick" target="_blank" rel="noopener" className={`mt-2 ${buttonClass('plain', 'sm')}`}>
+            {t('error.secret.connect')}
+          </a>
         ) : null}
         {retry ? (
           <Button size="sm" className="mt-2" onClick={() => void retry()}>

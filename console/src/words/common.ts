@@ -49,6 +49,7 @@ export const common = {
   'state.offline': 'The server does not answer. What you see is from {at}.',
   'error.request': 'Request {id}',
   'error.summary': { one: 'One thing to mend', other: '{n} things to mend' },
+  'error.secret.connect': 'Make it a connection',
   'error.unreachable': 'The server does not answer.',
   'error.unreachable.hint': 'Is it running? This page tries again when you do.',
   'field.required': 'required',

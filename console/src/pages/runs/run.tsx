@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
+import type { Answer } from '../../api.ts'
 import { ENDED, runContextQuery, runEventsQuery, runQuery } from '../../queries.ts'
 import { buttonClass } from '../../ui/button.tsx'
 import { CopyChip, Json, Tabs, Time } from '../../ui/parts.tsx'
@@ -26,6 +27,20 @@ function useNow(moving: boolean): number {
     return () => clearInterval(timer)
   }, [moving])
   return now
+}
+
+function SecretsCame({ flags }: { flags: Answer<'runs.summary'>['secret_in_input'] }) {
+  if (flags.length === 0) return null
+  return (
+    <section aria-label={t('run.secret.title')} className="mb-4 rounded-md bg-warn-soft p-3 text-sm">
+      <h2 className="font-medium">{t('run.secret.title')}</h2>
+      {flags.map((f) => (
+        <p key={f.path} className="break-words">
+          {f.removed ? t('run.secret.removed', { path: f.path }) : t('run.secret.looks', { path: f.path, what: f.looks_like ?? '' })}
+        </p>
+      ))}
+    </section>
+  )
 }
 
 export function Run() {
@@ -66,6 +81,7 @@ export function Run() {
               </span>
             </div>
             {one.failure ? <FailureCard run={one} failure={one.failure} /> : null}
+            <SecretsCame flags={one.secret_in_input} />
             <Waiting run={one} />
             <Card>
               <div className="px-4">
