@@ -322,8 +322,17 @@ describe('the draft as text', () => {
       .first()
       .waitFor()
     await page.getByRole('option', { name: 'a' }).first().focus()
-    await page.keyboard.press('F8')
-    await page.locator('[data-path="tool_args.sql"] .cm-content:focus').waitFor()
+    // What is wrong is asked again while one types: a key pressed in between may find nothing to go to.
+    await until(async () => {
+      await page.keyboard.press('F8')
+      return page
+        .locator('[data-path="tool_args.sql"] .cm-content:focus')
+        .waitFor({ timeout: 1_000 })
+        .then(
+          () => true,
+          () => false,
+        )
+    }, 'F8 to lead to the key')
     await page.keyboard.press('Control+s')
     await page
       .getByRole('alert')
