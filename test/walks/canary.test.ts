@@ -28,6 +28,13 @@ const secret = {
   webhook: `wh ${random()}/+=&"'\\`,
   events: `whsec_${randomBytes(32).toString('base64')}`,
 }
+/** Credentials of one connection, whose place another takes. */
+const turning = {
+  'rotated out': `ro-${random()}~/+=`,
+  'rotated in': `ri/${random()}+=&"<'`,
+  'rotated back': `rb-${random()}~/+=`,
+  'called off': `co-${random()}/+=&`,
+}
 
 let rt: TestRuntime
 let shop: TestPostgres
@@ -265,6 +272,41 @@ describe('flows with canaries in them', () => {
     await until(() => Promise.resolve(receiver.seen.length > 0), 'an event to be sent')
   })
 
+  it('[canary.flows] a rotation: checked, tried, switched, refused once and helped by the old, rolled back, finished, burned', async () => {
+    const { connection, instance } = await connected(rt, {
+      name: 'turning',
+      provider: 'http',
+      credentials: { api_key: turning['rotated out'] },
+      config: { base_url: `${mirror.url}/base` },
+    })
+    const at = `/v1/connections/${connection}/rotation`
+    const stage = (api_key: string) => rt.ok('POST', at, { credentials: { api_key }, reason: 'scheduled' })
+    const echo = (manner: string) => call(rt, instance, 'http_request', { method: 'GET', path: `/echo/${manner}` })
+    const read = { instance_id: instance, tool: 'http_request', args: { method: 'GET', path: '/echo/escaped' } }
+    await rt.api('POST', at, { credentials: { api_key: turning['called off'], wrong: turning['called off'] } })
+    await stage(turning['called off'])
+    await rt.ok('POST', `${at}/rollback`)
+    for (const key of ['rotated back', 'rotated in'] as const) {
+      await stage(turning[key])
+      await rt.ok('POST', `${at}/validate`, {})
+      await rt.ok('POST', `${at}/test-run`, read)
+      await rt.ok('POST', `${at}/promote`, {})
+      for (const manner of ['json', 'headers', 'gzip', 'split', '500', '401']) await echo(manner)
+      if (key === 'rotated back') await rt.ok('POST', `${at}/rollback`)
+    }
+    await rt.ok('GET', at)
+    const { rotation_id } = await rt.ok('POST', `${at}/finish`, { confirm: true })
+    await rt.ok('GET', `/v1/connections/${connection}/rotations/${rotation_id}/evidence`)
+    await rt.ok('GET', `/v1/connections/${connection}/usage?if=revoked`)
+    await rt.ok('GET', '/v1/export')
+    await rt.ok('POST', `/v1/connections/${connection}/burn`, { reason: 'the walk is over' })
+    for (const [name, value] of Object.entries(turning))
+      expect(
+        mirror.seen.some(({ head }) => head.includes(value)),
+        name,
+      ).toBe(name !== 'called off')
+  })
+
   it('[redact.last-look] what one connection’s upstream says of another’s credential is not given on either', async () => {
     const { instance } = await connected(rt, {
       name: 'crossing',
@@ -381,6 +423,7 @@ describe('the search', () => {
     await rt.ok('DELETE', `/v1/pats/${id}`)
     canaries = {
       ...secret,
+      ...turning,
       'encoded password': encodeURIComponent(secret.postgres),
       'connection string': dsn,
       ...Object.fromEntries(shownOnce.map((it, i) => [`signing secret ${i}`, it])),
