@@ -157,6 +157,20 @@ describe('an export that was changed', () => {
     expect(verdict.problems.map((it) => it.problem)).toEqual(['it ends at 7 but the checkpoint from another day says 9: the tail was cut'])
   })
 
+  it('[audit.export] the last letter of a signature is held to what was written, also where it would read the same', async () => {
+    const whole = texts(exported(2))
+    const end = JSON.parse(whole.at(-1)!) as { signature: string }
+    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const bytes = (it: string) => Buffer.from(it, 'base64url').toString('hex')
+    const twins = [...letters].map((it) => end.signature.slice(0, -1) + it)
+    const same = twins.filter((it) => it !== end.signature && bytes(it) === bytes(end.signature))
+    expect(same.length).toBe(15)
+    for (const signature of same) {
+      const lines = [...whole.slice(0, -1), JSON.stringify({ ...end, signature })]
+      expect((await verifyExport(lines, { publicKey: ours.publicKey(), checkpoint: null })).ok).toBe(false)
+    }
+  })
+
   it('[audit.export] whatever single byte of a line is changed, whatever line is taken out, doubled or moved, it shows', async () => {
     const whole = texts(exported(8))
     await fc.assert(

@@ -75,8 +75,11 @@ describe('tools', () => {
     expect(shown.text).toContain('127.0.0.1')
     expect(shown.text).not.toContain(encodeURIComponent(MONGO_PASSWORD))
     const document_json = JSON.stringify({ _id: 'leak', word: MONGO_PASSWORD, uri: shop.uri() })
-    expect(await call(rt, instance, 'mongodb_insert_one', { collection: 'notes', document_json })).toMatchObject({ status: 200 })
-    expect(shop.documents('notes')).toMatchObject([{ _id: 'leak' }])
+    const leak = await call(rt, instance, 'mongodb_insert_one', { collection: 'notes', document_json })
+    expect(leak).toMatchObject({ status: 422, body: { code: 'SECRET_IN_GRAPH', details: { path: 'args.document_json' } } })
+    const honest = { collection: 'notes', document_json: '{"_id":"honest"}' }
+    expect(await call(rt, instance, 'mongodb_insert_one', honest)).toMatchObject({ status: 200 })
+    expect(shop.documents('notes')).toMatchObject([{ _id: 'honest' }])
     shop.documents('notes').push({ _id: 'stored', word: MONGO_PASSWORD })
     const found = await call(rt, instance, 'mongodb_find', { collection: 'notes', sort_json: '{"_id":1}' })
     expect(found.status).toBe(200)
