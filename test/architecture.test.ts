@@ -33,9 +33,9 @@ const TEST_LINES = 600
 /** Modules that reach the network or the system's database, and the only files that may import them. */
 const GUARDED: Record<string, RegExp> = {
   undici: /^base\/(egress|exchange)\.ts$/,
-  'node:tls': /^(base\/egress-proxy|vault\/drivers\/(postgres-connect|mysql-connect|firestore-line))\.ts$/,
+  'node:tls': /^(base\/egress-proxy|vault\/drivers\/(postgres-connect|mysql-connect|firestore-line|mongodb-sockets))\.ts$/,
   'node:net':
-    /^(base\/(addresses|egress|egress-proxy|names|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|mysql-connect|mysql-dsn|postgres-connect|redis-connect)|listener)\.ts$/,
+    /^(base\/(addresses|egress|egress-doors|egress-proxy|names|postgres[\w-]*)|vault\/drivers\/(dsn|dsn-options|mongodb-sockets|mysql-connect|mysql-dsn|postgres-connect|redis-connect)|listener)\.ts$/,
   'node:http': /^(base\/egress-proxy|listener)\.ts$/,
   'node:https': /^$/,
   'node:dns': /^$/,

@@ -61,7 +61,7 @@ export const PROMISES = {
   'egress.proxy-trouble': 'A proxy that is down, refuses, stalls or cuts is told from its target, and nothing counts as sent.',
   'egress.proxy-lies': 'A proxy that connects to somewhere else does not get past TLS.',
   'egress.proxy-secret': "The proxy's password is in no message, log or answer.",
-  'egress.proxy-only': 'A client that would go past the proxy gets no address.',
+  'egress.proxy-doors': 'A client that opens its own sockets is led through the proxy all the same, and no caller is led to that way.',
 
   'data-dir.one-process': 'One data directory serves one process, and a killed holder frees it at once.',
   'database.private': 'Our own database is reached by a private socket or loopback, with a password, as no superuser.',

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
-import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, connect as netConnect } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -120,16 +120,46 @@ describe.each(KINDS)('through a proxy (%s)', (kind) => {
     expect(proxy.connections).toBe(0)
   })
 
-  it('[egress.proxy-only] a client that opens its own sockets gets no address, and a forbidden host is still named first', async () => {
-    const { proxy, egress } = await behind({ kind }, { lookup: async (host) => [host === 'inside.test' ? '10.1.2.3' : FAR] })
-    expect(await faultOf(egress.address('db.test', 5432))).toMatchObject({
-      code: 'EGRESS_BLOCKED',
-      details: { rule: 'proxy-only' },
-      hint: 'Everything goes through the egress proxy here, and the client of this kind of database cannot.',
-    })
+  it('[egress.proxy-doors] a client that opens its own sockets gets a port of this machine that leads through, and nobody is led to it', async () => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.write('220 greets first\r\n')
+      socket.once('data', (bytes) => socket.end(`heard ${bytes}`))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    cleanups.push(() => server.close())
+    const leads = { [`${FAR}:5432`]: (server.address() as AddressInfo).port }
+    const inside = { lookup: async (host: string) => [host === 'inside.test' ? '10.1.2.3' : FAR] }
+    const { proxy, egress } = await behind({ kind, leads }, inside)
     expect(await faultOf(egress.address('inside.test', 5432))).toMatchObject({ details: { rule: 'private' } })
     await egress.judge('db.test', 5432)
-    expect(proxy.connections).toBe(0)
+    const place = await egress.address('db.test', 5432)
+    expect(place).toEqual({ address: '127.0.0.1', port: expect.any(Number), family: 4 })
+    expect(await egress.address('db.test', 5432)).toEqual(place)
+    expect(proxy.connections).toBe(0) // nobody has come yet
+    const hear = async () => {
+      const socket = netConnect(place.port, place.address)
+      socket.on('error', () => undefined)
+      const said: Buffer[] = []
+      socket.write('hello')
+      for await (const chunk of socket) said.push(chunk as Buffer)
+      return Buffer.concat(said).toString()
+    }
+    expect(await Promise.all([hear(), hear()])).toEqual(Array(2).fill('220 greets first\r\nheard hello'))
+    expect(proxy.asked.map((it) => it.target)).toEqual(Array(2).fill(`${FAR}:5432`))
+    proxy.next('refuse')
+    expect(await hear().catch((error: { code?: string }) => error.code)).toSatisfy((it) => it === '' || it === 'ECONNRESET')
+    await egress.close()
+    expect(await hear().catch((error: { code?: string }) => error.code)).toBe('ECONNREFUSED')
+  })
+
+  it('[egress.proxy-doors] not even where an operator has opened the whole of this machine', async () => {
+    const allowPrivate = Array.from({ length: 65_535 }, (_, i) => ({ host: '127.0.0.1', port: i + 1 }))
+    const { egress, refusals } = await behind({ kind }, { allowPrivate })
+    const { port } = await egress.address('db.test', 5432)
+    for (const work of [egress.fetch(`http://127.0.0.1:${port}/`), egress.connect('127.0.0.1', port, { signal: NEVER })])
+      expect(await faultOf(work)).toMatchObject({ code: 'EGRESS_BLOCKED', details: { rule: 'own-listener' } })
+    expect(refusals).toEqual(['own-listener', 'own-listener'])
   })
 
   it('[egress.proxy] hands out a socket in which nothing is lost: what the far side says first, and what comes in the same breath', async () => {

@@ -189,8 +189,8 @@ describe('what is allowed', () => {
     const { egress, url, port } = await open(ok)
     expect(await (await egress.fetch(url)).text()).toBe('ok')
     expect(await (await egress.fetch(`http://0x7f.1:${port}/`)).text()).toBe('ok')
-    expect(await egress.address('app.test', port)).toEqual({ address: '127.0.0.1', family: 4 })
-    expect(await egress.address('127.0.0.1', port)).toEqual({ address: '127.0.0.1', family: 4 })
+    expect(await egress.address('app.test', port)).toEqual({ address: '127.0.0.1', port, family: 4 })
+    expect(await egress.address('127.0.0.1', port)).toEqual({ address: '127.0.0.1', port, family: 4 })
     for (const other of [
       `http://other.test:${port}`,
       `http://app.test:${port + 1}`,
@@ -203,8 +203,8 @@ describe('what is allowed', () => {
 
   it('gives a database the address to connect to', async () => {
     const egress = door({ lookup: async () => ['2606:4700::1', '1.1.1.1'] })
-    expect(await egress.address('db.example', 5432)).toEqual({ address: '2606:4700::1', family: 6 })
-    expect(await egress.address('[2606:4700::2]', 6379)).toEqual({ address: '2606:4700::2', family: 6 })
+    expect(await egress.address('db.example', 5432)).toEqual({ address: '2606:4700::1', port: 5432, family: 6 })
+    expect(await egress.address('[2606:4700::2]', 6379)).toEqual({ address: '2606:4700::2', port: 6379, family: 6 })
     for (const [host, port] of [
       ['/var/run/socket', 5432],
       ['a b', 1],
@@ -279,7 +279,7 @@ describe('where a connection goes', () => {
   it('[egress.rebinding] public at first, loopback later: the later answer is refused', async () => {
     const answers = [['1.1.1.1'], ['127.0.0.1']]
     const egress = door({ lookup: async () => answers.shift() ?? [] })
-    expect(await egress.address('rebind.example', 443)).toEqual({ address: '1.1.1.1', family: 4 })
+    expect(await egress.address('rebind.example', 443)).toEqual({ address: '1.1.1.1', port: 443, family: 4 })
     expect(await faultOf(egress.fetch('https://rebind.example/'))).toMatchObject({ code: 'EGRESS_BLOCKED' })
   })
 

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { isIP, type LookupFunction, connect as netConnect, type Socket } from 'node:net'
 import { Agent, buildConnector, Pool } from 'undici'
 import { canonicalHost, judge, judgeName, type Verdict } from './addresses.ts'
+import { createDoors } from './egress-doors.ts'
 import { openTunnel, type ProxySettings } from './egress-proxy.ts'
 import { Fault } from './errors.ts'
 import { type ExchangeInit, exchange } from './exchange.ts'
@@ -54,10 +55,10 @@ export interface Egress {
    */
   connect(host: string, port: number, options: ConnectOptions): Promise<Socket>
   /**
-   * The address to open a database socket to, judged like `connect`: for clients that can only open their own. Where there is a
-   * proxy they would go past it, so they get none. Faults: EGRESS_BLOCKED, UPSTREAM_ERROR, INVALID_INPUT.
+   * Where to open a database socket to, judged like `connect`: for clients that can only open their own. Where there is a proxy it is
+   * a port of this machine that leads through it. Faults: EGRESS_BLOCKED, UPSTREAM_ERROR, INVALID_INPUT.
    */
-  address(host: string, port: number): Promise<Checked>
+  address(host: string, port: number): Promise<Place>
   /** Throws what `connect` would throw before it connects. */
   judge(host: string, port: number): Promise<void>
   /** Where DNS says that a service is. Nothing of it is judged here: whoever connects to such a host asks for it like for any other. */
@@ -70,6 +71,9 @@ export interface Checked {
   address: string
   family: 4 | 6
 }
+export interface Place extends Checked {
+  port: number
+}
 
 /** Per origin. Enough for a worker's runs; beyond it calls queue rather than drown a self-hosted service. */
 const CONNECTIONS = 128
@@ -79,7 +83,6 @@ const FIRST_USER_PORT = 1024
 const OPEN_IT = 'An administrator can allow-list a private host with its port.'
 const HINTS: Readonly<Record<string, string>> = {
   metadata: 'Cloud metadata addresses are never opened.',
-  'proxy-only': 'Everything goes through the egress proxy here, and the client of this kind of database cannot.',
 }
 
 const key = (host: string, port: number) => `${host} ${port}`
@@ -122,7 +125,7 @@ export function createEgress(deps: EgressDeps): Egress {
   function check(address: string, host: string, port: number): void {
     pass(judge(address), host, port)
     // Last, so that a stranger who tries ports on loopback is told "loopback" by all of them.
-    if (isOwn(address, port, deps.ownListeners?.() ?? [])) refuse(host, 'own-listener')
+    if (isOwn(address, port, [...(deps.ownListeners?.() ?? []), ...doors.listeners()])) refuse(host, 'own-listener')
   }
 
   /** One bad answer among good ones refuses them all: which of them a connection takes is not ours to guess. */
@@ -195,10 +198,12 @@ export function createEgress(deps: EgressDeps): Egress {
     return exchange(pool, parsed, init)
   }
 
-  async function onlyAddress({ host, port }: HostPort): Promise<Checked> {
+  const doors = createDoors((host, port) => open(host, port, closing.signal))
+
+  async function place({ host, port }: HostPort): Promise<Place> {
     const [address = ''] = await judged(host, port)
-    if (proxy) refuse(host, 'proxy-only')
-    return { address, family: isIP(address) === 6 ? 6 : 4 }
+    if (proxy) return { ...(await doors.to(host, port)), family: 4 }
+    return { address, family: isIP(address) === 6 ? 6 : 4, port }
   }
 
   return {
@@ -214,7 +219,7 @@ export function createEgress(deps: EgressDeps): Egress {
     },
     async address(written, port) {
       const to = hostPort(written, port)
-      return telling(to, onlyAddress(to))
+      return telling(to, place(to))
     },
     async judge(written, port) {
       const to = hostPort(written, port)
@@ -223,6 +228,7 @@ export function createEgress(deps: EgressDeps): Egress {
     srv: names.srv,
     async close() {
       closing.abort(new Fault('SHUTTING_DOWN', 'the runtime is shutting down'))
+      await doors.close()
       await pool.destroy()
     },
   }

@@ -8,6 +8,10 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Provider, startProvider } from '../fakes/provider.ts'
 import { APP_PASSWORD, APP_USER, DATABASE, startTestPostgres, type TestPostgres } from '../fakes/postgres-server.ts'
+import { startBolt } from '../fakes/bolt-server.ts'
+import { startFirestore } from '../fakes/firestore-server.ts'
+import { keyFile } from '../fakes/firestore-google.ts'
+import { startTestMongo } from '../fakes/mongo-server.ts'
 import { MARIADBD, startTestMariadb } from '../fakes/mariadb-server.ts'
 import { there } from '../fakes/part.ts'
 import { REDIS_SERVER, startTestRedis } from '../fakes/redis-server.ts'
@@ -196,23 +200,35 @@ describe.each(['http', 'socks5'] as const)('through a proxy (%s)', (kind) => {
 })
 
 describe('other databases', () => {
-  it('[egress.proxy-only] whose clients open their own sockets are refused by a rule of its own, and nobody goes past the proxy', async () => {
-    const { rt, proxy } = await behindProxy('socks5')
-    for (const [provider, credentials] of [
-      ['mongodb', { uri: `mongodb://a:b@127.0.0.1:${SHOP}/?authSource=admin`, database: 'shop' }],
-      ['redis', { dsn: `redis://a:b@127.0.0.1:${SHOP}` }],
-      ['neo4j', { uri: `bolt://127.0.0.1:${SHOP}`, username: 'a', password: 'a-password' }],
-    ] as const) {
-      // It may be stored: nothing is wrong with it.
-      const { id } = await rt.ok('POST', '/v1/connections', { display_name: provider, provider, credentials })
-      const { ok, problem } = await rt.ok('POST', `/v1/connections/${id}/validate`)
-      expect({ provider, ok, problem }).toMatchObject({
-        ok: false,
-        problem: { code: 'EGRESS_BLOCKED', hint: expect.stringContaining('egress proxy') },
-      })
+  it('[egress.proxy-doors] whose clients open their own sockets go through as well: MongoDB, Neo4j and Firestore', async () => {
+    const [mongo, graph, firestore] = await Promise.all([
+      startTestMongo(),
+      startBolt({
+        users: { reader: 'graph-secret-of-nobody' },
+        statements: { 'RETURN 1 AS one': { kind: 'r', fields: ['one'], records: [[1]] } },
+      }),
+      startFirestore(),
+    ])
+    cleanups.push(() => Promise.all([mongo.stop(), graph.stop(), firestore.close()]))
+    const to = `127.0.0.1:${SHOP}`
+    const checks = async (port: number, slug: string, credentials: object, config: object = {}) => {
+      const { rt, proxy } = await behindProxy('socks5', port)
+      const entered = { display_name: slug, provider: slug, credentials }
+      const { id } = await rt.ok('POST', '/v1/connections', entered)
+      const { id: instance } = await rt.ok('POST', '/v1/mcp/instances', { slug, name: slug, connection_id: id, config })
+      const answer = await rt.ok('POST', `/v1/mcp/instances/${instance}/validate`)
+      expect(answer.checks.filter((it: { ok: boolean }) => !it.ok)).toEqual([])
+      expect([slug, ...new Set(proxy.asked.map((it) => it.target))]).toEqual([slug, to])
+      return { rt, instance }
     }
-    expect((await rt.ok('GET', '/v1/egress')).refused).toEqual([{ rule: 'proxy-only', count: expect.any(Number) }])
-    expect(proxy.connections).toBe(0)
+    const inMongo = await checks(mongo.port, 'mongodb', { uri: mongo.uri().replace(`:${mongo.port}`, `:${SHOP}`), database: 'shop' })
+    expect(await call(inMongo.rt, inMongo.instance, 'mongodb_count_documents', { collection: 'notes' })).toMatchObject({ status: 200 })
+    await checks(graph.port, 'neo4j', { uri: `bolt://${to}`, username: 'reader', password: 'graph-secret-of-nobody' })
+    firestore.pretend(`http://${to}`)
+    const file = { service_account_json: keyFile('writer') }
+    const inStore = await checks(portOf(firestore.url), 'firestore', file, { api_base: `http://${to}` })
+    const read = await call(inStore.rt, inStore.instance, 'firestore_query_collection', { collection_path: 'cities' })
+    expect(read).toMatchObject({ status: 200 })
   })
 
   it.skipIf(!there(MARIADBD, 'mariadb-server', 'MySQL through a proxy'))('[egress.proxy] MySQL goes through', async () => {
@@ -227,16 +243,24 @@ describe('other databases', () => {
     expect(new Set(proxy.asked.map((it) => it.target))).toEqual(new Set([`127.0.0.1:${SHOP}`]))
   })
 
-  it.skipIf(!there(REDIS_SERVER, 'redis-server', 'Redis through a proxy'))('[egress.proxy] Redis over TLS goes through', async () => {
-    const redis = await startTestRedis()
-    cleanups.push(() => redis.stop())
-    const { rt, proxy } = await behindProxy('socks5', redis.tlsPort)
-    const at = redis.dsn().replace('redis://', 'rediss://').replace(`:${redis.port}`, `:${SHOP}`)
-    const config = { ca_certificate: redis.certificate }
-    const made = await connected(rt, { name: 'Redis', provider: 'redis', credentials: { dsn: at }, config })
-    expect((await call(rt, made.instance, 'redis_get', { key: 'none' })).body).toHaveProperty('result')
-    expect(new Set(proxy.asked.map((it) => it.target))).toEqual(new Set([`127.0.0.1:${SHOP}`]))
-  })
+  it.skipIf(!there(REDIS_SERVER, 'redis-server', 'Redis through a proxy'))(
+    '[egress.proxy] Redis goes through, over TLS and without',
+    async () => {
+      const redis = await startTestRedis()
+      cleanups.push(() => redis.stop())
+      const { rt, proxy } = await behindProxy('socks5', redis.tlsPort)
+      const at = redis.dsn().replace('redis://', 'rediss://').replace(`:${redis.port}`, `:${SHOP}`)
+      const config = { ca_certificate: redis.certificate }
+      const made = await connected(rt, { name: 'Redis', provider: 'redis', credentials: { dsn: at }, config })
+      expect((await call(rt, made.instance, 'redis_get', { key: 'none' })).body).toHaveProperty('result')
+      expect(new Set(proxy.asked.map((it) => it.target))).toEqual(new Set([`127.0.0.1:${SHOP}`]))
+      const { rt: other, proxy: second } = await behindProxy('http', redis.port)
+      const plain = { dsn: redis.dsn().replace(`:${redis.port}`, `:${SHOP}`) }
+      const open = await connected(other, { name: 'Redis', provider: 'redis', credentials: plain })
+      expect((await call(other, open.instance, 'redis_get', { key: 'none' })).body).toHaveProperty('result')
+      expect(new Set(second.asked.map((it) => it.target))).toEqual(new Set([`127.0.0.1:${SHOP}`]))
+    },
+  )
 })
 
 describe('what is refused', () => {

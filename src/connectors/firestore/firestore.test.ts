@@ -14,7 +14,7 @@ let driver: ReturnType<typeof createFirestore>
 beforeAll(async () => {
   server = await startFirestore()
   driver = createFirestore({
-    address: async () => ({ address: '127.0.0.1', family: 4 }),
+    address: async (_, port) => ({ address: '127.0.0.1', port, family: 4 }),
     fetch: (url, init) => fetch(url, init as RequestInit),
     now: Date.now,
   })

@@ -14,7 +14,7 @@ let driver: Driver<MongoSession>
 
 beforeAll(async () => {
   server = await startTestMongo()
-  const address = async () => ({ address: '127.0.0.1', family: 4 }) as const
+  const address = async (_: string, port: number) => ({ address: '127.0.0.1', port, family: 4 }) as const
   driver = createMongodb({ address, srv: () => Promise.reject(new Error('no names')), now: Date.now })
 })
 beforeEach(() => {

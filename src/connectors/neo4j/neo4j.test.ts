@@ -31,7 +31,7 @@ const STATEMENTS: Record<string, Canned> = {
 let driver: Neo4jDriver
 const servers: BoltServer[] = []
 beforeAll(() => {
-  driver = createNeo4j({ address: async () => ({ address: '127.0.0.1', family: 4 }), now: Date.now })
+  driver = createNeo4j({ address: async (_, port) => ({ address: '127.0.0.1', port, family: 4 }), now: Date.now })
 })
 afterAll(async () => {
   await driver.close()

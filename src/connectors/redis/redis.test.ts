@@ -33,7 +33,7 @@ describe.skipIf(!there(REDIS_SERVER, 'redis-server', 'the Redis connector'))('at
 
   beforeAll(async () => {
     server = await startTestRedis()
-    driver = createRedis({ address: async () => ({ address: '127.0.0.1', family: 4 }), connect: toLoopback, now: Date.now })
+    driver = createRedis({ address: async (_, port) => ({ address: '127.0.0.1', port, family: 4 }), connect: toLoopback, now: Date.now })
   }, 30_000)
   afterAll(async () => {
     await driver?.close()

@@ -29,7 +29,7 @@ export interface Driver<S extends object> {
 export interface DriverDeps {
   /** The only way out: the egress guard judges the host, and goes through the proxy. A driver opens no other socket, whatever a server tells it. */
   connect: Egress['connect']
-  /** For clients that only open sockets of their own: the judged address. There is none where everything goes through a proxy. */
+  /** For clients that only open sockets of their own: where a socket may go instead, to the judged address or through the proxy. */
   address: Egress['address']
   /** HTTP through the same guard, for a database that has an API beside its wire. */
   fetch: Egress['fetch']

@@ -113,7 +113,7 @@ describe('over TLS', () => {
     server.reset()
     server.pretend(origin)
     const driver = createFirestore({
-      address: async () => ({ address: '127.0.0.1', family: 4 }),
+      address: async (_, port) => ({ address: '127.0.0.1', port, family: 4 }),
       fetch: (_, init) => fetch(`http://127.0.0.1:${server.google.port}/token`, init as RequestInit),
       now: Date.now,
     })
@@ -155,7 +155,7 @@ describe('through the dial', () => {
     const dial = createDial({
       opened: { read: async () => ({ service_account_json: file }) },
       egress: {
-        address: async () => ({ address: '127.0.0.1', family: 4 }),
+        address: async (_, port) => ({ address: '127.0.0.1', port, family: 4 }),
         fetch: (url, init) => fetch(url, init as RequestInit),
         srv: () => Promise.reject(new Error('nobody asks where it is')),
         connect: () => Promise.reject(new Error('nobody asks for a socket')),

@@ -81,10 +81,10 @@ export function createLines(deps: Pick<DriverDeps, 'address' | 'now'>) {
   }
 
   async function open(to: WhereTo['data']): Promise<{ line: Line; close: () => void }> {
-    const { address, family } = await deps.address(to.host, to.port)
+    const { address, family, port } = await deps.address(to.host, to.port)
     const client = new firestore.v1.FirestoreClient({
       servicePath: family === 6 ? `[${address}]` : address,
-      port: to.port,
+      port,
       // A context of its own: gRPC's usual one takes authorities and ciphers from the environment.
       sslCreds: to.tls ? credentials.createFromSecureContext(createSecureContext()) : credentials.createInsecure(),
       // Said here, so that neither the environment nor a metadata server is asked.

@@ -15,7 +15,7 @@ const drivers: ReturnType<typeof createFirestore>[] = []
 const deps: Pick<DriverDeps, 'address' | 'fetch' | 'now'> = {
   address: async (host, port) => {
     asked.push(`${host}:${port}`)
-    return { address: '127.0.0.1', family: 4 }
+    return { address: '127.0.0.1', port, family: 4 }
   },
   fetch: (url, init) => fetch(url, init as RequestInit),
   now: () => now,
@@ -139,7 +139,7 @@ describe('the way there', () => {
       address: async (host, port) => {
         asked.push(`${host}:${port}`)
         if (!allowed) throw new Fault('EGRESS_BLOCKED', 'the runtime may not connect there')
-        return { address: '127.0.0.1', family: 4 }
+        return { address: '127.0.0.1', port, family: 4 }
       },
     })
     await session({ by }).check()

@@ -12,7 +12,7 @@ const LIMITS = { rows: 100, timeoutMs: 5_000 }
 
 beforeAll(async () => {
   server = await startTestMongo()
-  const address = async () => ({ address: '127.0.0.1', family: 4 }) as const
+  const address = async (_: string, port: number) => ({ address: '127.0.0.1', port, family: 4 }) as const
   driver = createMongodb({ address, srv: () => Promise.reject(new Error('no names')), now: Date.now })
   // As much as a careless person grants: the fence alone stands between a read tool and the data.
   server.user('app', 'app', [

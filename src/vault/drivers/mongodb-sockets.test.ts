@@ -25,7 +25,7 @@ const deps: Pick<DriverDeps, 'address' | 'srv' | 'now'> = {
   address: async (host, port) => {
     asked.push(`${host}:${port}`)
     if (REFUSED.test(host)) throw new Fault('EGRESS_BLOCKED', `the runtime may not connect to ${host}`)
-    return { address: '127.0.0.1', family: 4 }
+    return { address: '127.0.0.1', port, family: 4 }
   },
   srv: () => Promise.reject(new Fault('UPSTREAM_ERROR', 'no names here')),
   now: Date.now,

@@ -6,6 +6,7 @@
  */
 import { createRequire } from 'node:module'
 import { type LookupFunction, isIP } from 'node:net'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import type { Egress } from '../../base/egress.ts'
 import { Fault } from '../../base/errors.ts'
 
@@ -14,6 +15,8 @@ interface ConnectOptions {
   lookup?: LookupFunction
   proxyHost?: string
   existingSocket?: unknown
+  servername?: string | undefined
+  checkServerIdentity?: (name: string, certificate: PeerCertificate) => Error | undefined
 }
 type Open = (options: ConnectOptions) => Promise<unknown>
 
@@ -48,9 +51,10 @@ async function judged(options: ConnectOptions): Promise<ConnectOptions> {
   const target = await address(host, port)
   return {
     ...options,
-    hostAddress: { host: target.address, port },
-    // TLS verifies the name that was meant; an address is verified as an address.
-    ...(isIP(host) === 0 ? { servername: host } : { servername: undefined }),
+    hostAddress: { host: target.address, port: target.port },
+    // TLS verifies what was meant, wherever the socket goes; an address is verified as an address, and not sent as a name.
+    servername: isIP(host) === 0 ? host : undefined,
+    checkServerIdentity: (_name: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
   }
 }
 

@@ -13,7 +13,7 @@ const deps = {
   address: async (host: string, port: number) => {
     asked.push(`${host}:${port}`)
     if (host.startsWith('blocked') || host === '10.0.0.5') throw new Fault('EGRESS_BLOCKED', 'this host may not be reached')
-    return { address: '127.0.0.1', family: 4 } as const
+    return { address: '127.0.0.1', port, family: 4 } as const
   },
   srv: () => Promise.reject(new Fault('UPSTREAM_ERROR', 'no names here')),
   now: Date.now,

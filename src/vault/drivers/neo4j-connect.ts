@@ -90,18 +90,18 @@ export async function connectNeo4j(
   let refusal: Fault | undefined
   const sockets = new Set<Socket>()
 
-  async function judged(asked: Address): Promise<string> {
+  async function judged(asked: Address): Promise<{ address: string; port: number }> {
     if (!target.tls && !isLocal(asked.host()) && !options.allowPlain) throw plainRefused()
-    return (await address(asked.host(), asked.port())).address
+    return address(asked.host(), asked.port())
   }
   async function open(create: Provider['_createChannelConnection'], asked: Address): Promise<Channel> {
     if (!alive) throw new Fault('UPSTREAM_ERROR', 'the connection is closed')
-    const ip = await judged(asked).catch((fault: Fault) => {
+    const { address: ip, port } = await judged(asked).catch((fault: Fault) => {
       refusal = fault
       throw fault
     })
     // Nothing has been said yet but which versions we speak: the password follows.
-    const channel = await create(asked.resolveWith(ip))
+    const channel = await create(Object.assign(asked.resolveWith(ip), { port: () => port }))
     const socket = channel._ch._conn
     for (const old of sockets) if (old.destroyed) sockets.delete(old)
     sockets.add(socket)

@@ -47,10 +47,10 @@ export async function connectRedis(
   }
   const { signal } = options
   signal.throwIfAborted()
-  // For TLS the client takes a socket that is open already; plain ones it opens itself, which no proxy lets it do.
+  // For TLS the client takes a socket that is open already; plain ones it opens itself.
   let raw: Socket | undefined = dsn.tls ? await connect(dsn.host, dsn.port, { signal }) : undefined
   raw?.setKeepAlive(true).setNoDelay(true)
-  const host = dsn.tls ? dsn.host : (await address(dsn.host, dsn.port)).address
+  const to = dsn.tls ? { address: dsn.host, port: dsn.port } : await address(dsn.host, dsn.port)
   signal.throwIfAborted()
   const servername = isIP(dsn.host) === 0 ? dsn.host : undefined
   const tls = { tls: true as const, socket: raw, minVersion: 'TLSv1.2' as const, rejectUnauthorized: true }
@@ -64,8 +64,8 @@ export async function connectRedis(
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
     socket: {
-      host,
-      port: dsn.port,
+      host: to.address,
+      port: to.port,
       connectTimeout: CONNECT_TIMEOUT_MS,
       reconnectStrategy: false,
       ...(dsn.tls ? { ...tls, ...(servername ? { servername } : {}), ...(options.ca ? { ca: [options.ca] } : {}) } : {}),

@@ -182,7 +182,7 @@ describe.skipIf(!there(REDIS_SERVER, 'redis-server', 'what Redis commands are re
 
   beforeAll(async () => {
     server = await startTestRedis()
-    driver = createRedis({ address: async () => ({ address: '127.0.0.1', family: 4 }), connect: toLoopback, now: Date.now })
+    driver = createRedis({ address: async (_, port) => ({ address: '127.0.0.1', port, family: 4 }), connect: toLoopback, now: Date.now })
     await server.admin('MSET', 'k', 'value', 'n', '1')
     await server.admin('RPUSH', 'list', '1', '2', '3')
     await server.admin('SADD', 'set', 'a', 'b')

@@ -18,7 +18,7 @@ let asked: string[] = []
 const address = async (host: string, port: number) => {
   asked.push(`${host}:${port}`)
   if (host === 'blocked.test') throw new Fault('EGRESS_BLOCKED', 'this host may not be reached')
-  return { address: '127.0.0.1', family: 4 } as const
+  return { address: '127.0.0.1', port, family: 4 } as const
 }
 const joined: DriverDeps['connect'] = async (host, port, options) => {
   await address(host, port)
