@@ -139,8 +139,13 @@ it('[console.run-steered] a run is stopped from its page, by keyboard alone', as
   const now = at.getByRole('button', { name: 'Stop now' })
   await now.waitFor()
   expect(await axe(at)).toEqual([])
-  for (let i = 0; i < 6 && !(await now.evaluate('(node) => node === document.activeElement')); i++) await at.keyboard.press('Tab')
+  // The dialog takes the focus when it has opened; a key before that is the page's.
+  await at.locator('[role="dialog"] :focus, [role="alertdialog"] :focus').waitFor()
+  const isThere = async () => (await now.and(at.locator(':focus')).count()) === 1
+  for (let i = 0; i < 6 && !(await isThere()); i++) await at.keyboard.press('Tab')
+  expect(await isThere()).toBe(true)
   await at.keyboard.press('Enter')
+  await now.waitFor({ state: 'detached' })
   await at.locator('main').getByText('Cancelled', { exact: true }).first().waitFor()
   github.release()
   expect(watched.wrong).toEqual([])
