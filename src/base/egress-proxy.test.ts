@@ -40,6 +40,18 @@ async function serve(options: { secure: boolean }, answer?: RequestListener) {
   return { port: (server.address() as AddressInfo).port, seen }
 }
 
+/** A server that speaks first, and ends when it has heard something. */
+async function greeter(): Promise<number> {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.write('220 greets first\r\n')
+    socket.once('data', (bytes) => socket.end(`heard ${bytes}`))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  cleanups.push(() => server.close())
+  return (server.address() as AddressInfo).port
+}
+
 type Deps = Partial<EgressDeps> & { credentials?: string | undefined; resolves?: boolean; proxyHost?: string }
 
 async function behind(options: ProxyOptions, deps: Deps = {}) {
@@ -121,14 +133,7 @@ describe.each(KINDS)('through a proxy (%s)', (kind) => {
   })
 
   it('[egress.proxy-doors] a client that opens its own sockets gets a port of this machine that leads through, and nobody is led to it', async () => {
-    const server = createTcpServer((socket) => {
-      socket.on('error', () => undefined)
-      socket.write('220 greets first\r\n')
-      socket.once('data', (bytes) => socket.end(`heard ${bytes}`))
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    cleanups.push(() => server.close())
-    const leads = { [`${FAR}:5432`]: (server.address() as AddressInfo).port }
+    const leads = { [`${FAR}:5432`]: await greeter() }
     const inside = { lookup: async (host: string) => [host === 'inside.test' ? '10.1.2.3' : FAR] }
     const { proxy, egress } = await behind({ kind, leads }, inside)
     expect(await faultOf(egress.address('inside.test', 5432))).toMatchObject({ details: { rule: 'private' } })
@@ -163,14 +168,7 @@ describe.each(KINDS)('through a proxy (%s)', (kind) => {
   })
 
   it('[egress.proxy] hands out a socket in which nothing is lost: what the far side says first, and what comes in the same breath', async () => {
-    const server = createTcpServer((socket) => {
-      socket.on('error', () => undefined)
-      socket.write('220 greets first\r\n')
-      socket.once('data', (bytes) => socket.end(`heard ${bytes}`))
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    cleanups.push(() => server.close())
-    const { port } = server.address() as AddressInfo
+    const port = await greeter()
     const { proxy, egress } = await behind({ kind, leads: { [`${FAR}:25`]: port } })
     proxy.greedy = true
     const socket = await egress.connect('mail.test', 25, { signal: NEVER })
