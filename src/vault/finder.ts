@@ -4,10 +4,12 @@
  *
  *   hashes of its first words │ of its head and tail (6 bytes each) and length │ SHA-256 behind a key
  *
- * A text is read as words of four bytes, as they lie in memory: each of them, or every other one where no needle is shorter than eleven bytes.
+ * A text is read as words of four bytes, as they lie in memory: each of them, or every other one where no needle is shorter than twelve bytes.
  * Wherever a needle stands, the first word inside of it that is read begins at one of its first four (or eight) bytes; those words of each needle
- * set bits in a filter. Honest text passes there, at gigabytes a second, whether there is one secret or a thousand. Where a bit is set, head and tail are looked up, and only where both fit at the right distance is the SHA-256
- * computed, which decides. All hashes are keyed by chance, anew in each process.
+ * set bits in a filter, which is small, so that it lies near the processor. Honest text passes there, at gigabytes a second, whether there is one
+ * secret or a thousand. Where a bit is set, a larger filter is asked for the word together with the byte behind it; where it is set there too, head
+ * and tail are looked up, and only where both fit at the right distance is the SHA-256 computed, which decides. All hashes are keyed by chance,
+ * anew in each process.
  */
 import { hash as digest, randomBytes } from 'node:crypto'
 import { Fault } from '../base/errors.ts'
@@ -16,7 +18,9 @@ import { SHORTEST } from './needles.ts'
 export interface Mark<W> {
   readonly whose: W
   readonly mac: string
+  /** Hashes: of its first words, and of each together with the byte behind it, where every needle has one there. */
   readonly words: readonly number[]
+  readonly more: readonly number[]
   readonly ends: number
 }
 export interface Span {
@@ -30,16 +34,18 @@ export interface Found {
   pending: number
 }
 
-/** Bits of the filter for each word in it: at 64, one word of random text in sixty passes by chance. */
-const BITS_A_WORD = 64
-const FEWEST_BITS = 2 ** 16
+/** At least so many bits for each that is set: of random text one word in some twenty passes the first filter, and one of those in a hundred the second. */
+const SMALL = 16
+const LARGE = 64
+/** With it, all eight first words of a needle have a byte behind them that is its own. */
+const WITH_MORE = 12
 /** Honest texts need some hundreds and a handful. Past these a text is made to be slow, and is refused: within about a second. */
 const MAX_LOOKS = 5_000_000
 const MAX_MACS = 200_000
 
 /** `shortest`: no needle of fewer bytes will be added. */
 export function createFinder<W>(shortest = SHORTEST) {
-  const stride = shortest >= 11 ? 8 : 4
+  const stride = shortest >= WITH_MORE ? 8 : 4
   const key = randomBytes(32)
   const salt = key.readInt32LE(0)
   // Odd, so that no bit of a word is lost.
@@ -48,9 +54,8 @@ export function createFinder<W>(shortest = SHORTEST) {
   /** By the hash of a head, the lengths of the needles that begin so; by that of both ends and the length, the needles. */
   let lengths = new Map<number, number[]>()
   let byEnds = new Map<number, Mark<W>[]>()
-  let filter = new Uint32Array(FEWEST_BITS / 32)
-  let shift = 32 - Math.log2(FEWEST_BITS)
-  let words = 0
+  let small = createFilter()
+  let large = createFilter()
 
   // Compared in this process only, so that nothing can be appended to what it was made of.
   const mac = (bytes: Buffer): string => digest('sha256', Buffer.concat([key, bytes]), 'base64url')
@@ -66,8 +71,16 @@ export function createFinder<W>(shortest = SHORTEST) {
     const alike = byEnds.get(mark.ends)
     if (alike) alike.push(mark)
     else byEnds.set(mark.ends, [mark])
-    for (const word of mark.words) filter[(word >>> shift) >>> 5]! |= 1 << (word >>> shift)
-    words += mark.words.length
+    small = entered(small, SMALL, mark.words, 'words')
+    large = entered(large, LARGE, mark.more, 'more')
+  }
+  /** The filter, or a wider one in its place. */
+  function entered(filter: Filter, bitsEach: number, hashes: readonly number[], by: 'words' | 'more'): Filter {
+    for (const hash of hashes) enterBit(filter, hash)
+    if (filter.set * bitsEach <= filter.bits.length * 32) return filter
+    const wider = createFilter(filter.bits.length * 4)
+    for (const mark of marks) for (const hash of mark[by]) enterBit(wider, hash)
+    return wider
   }
   function enterLength(head: number, length: number): void {
     const known = lengths.get(head)
@@ -80,10 +93,12 @@ export function createFinder<W>(shortest = SHORTEST) {
     add(needle: Buffer, whose: W): Mark<W> {
       const head = six(needle, 0)
       const ends = endsOf(head, needle.length, six(needle, needle.length - SHORTEST))
-      const mark = { whose, mac: mac(needle), words: wordsOf(needle, stride).map(hash), ends }
+      const firsts = wordsOf(needle, stride)
+      const words = firsts.map(([word]) => hash(word))
+      const more = stride === 8 ? firsts.map(([word, next]) => hashMore(hash(word), next, odd)) : []
+      const mark = { whose, mac: mac(needle), words, more, ends }
       enterLength(head, needle.length)
       enter(mark)
-      if (words * BITS_A_WORD > filter.length * 32) widen()
       return mark
     },
     /** Its bits stay in the filter, where they cost a look now and then, until that is made anew. */
@@ -97,24 +112,13 @@ export function createFinder<W>(shortest = SHORTEST) {
       if (marks.size > 0) return
       lengths = new Map()
       byEnds = new Map()
-      filter.fill(0)
-      words = 0
+      small = createFilter()
+      large = createFilter()
     },
     find,
     get size() {
       return marks.size
     },
-  }
-
-  function widen(): void {
-    let count = 0
-    for (const mark of marks) count += mark.words.length
-    const bits = 2 ** Math.ceil(Math.log2(count * BITS_A_WORD * 2))
-    filter = new Uint32Array(bits / 32)
-    shift = 32 - Math.log2(bits)
-    words = 0
-    byEnds = new Map()
-    for (const mark of marks) enter(mark)
   }
 
   /** Faults: REFUSED, for a text that would cost too much to search. */
@@ -150,13 +154,14 @@ export function createFinder<W>(shortest = SHORTEST) {
     const aligned = new Int32Array(text.buffer, text.byteOffset + first, Math.max(0, (end - first) >> 2))
     const count = aligned.length
     const step = stride / 4
-    for (
-      let i = nextIn(filter, aligned, 0, step, salt, odd, shift);
-      i < count;
-      i = nextIn(filter, aligned, i + step, step, salt, odd, shift)
-    ) {
-      const at = first + i * 4
-      for (let start = at - stride + 1; start <= at; start++) look(start)
+    for (let from = 0; from < count; from += met.length) {
+      const some = meet(small, aligned, from, Math.min(from + met.length, count), step, salt, odd)
+      for (let n = 0; n < some; n++) {
+        const i = met[n]!
+        const at = first + i * 4
+        if (stride === 8 && at + 4 < end && !isIn(large, hashMore(hash(aligned[i]!), text[at + 4]!, odd))) continue
+        for (let start = at - stride + 1; start <= at; start++) look(start)
+      }
     }
     // What begins behind the last word that was read.
     const last = count === 0 ? -1 : first + (count - 1 - ((count - 1) % step)) * 4
@@ -166,26 +171,66 @@ export function createFinder<W>(shortest = SHORTEST) {
 }
 export type Finder<W> = ReturnType<typeof createFinder<W>>
 
-/** The next word whose bit is set. By itself, with all that it needs in its hands: this is where the time goes. */
-function nextIn(filter: Uint32Array, words: Int32Array, from: number, step: number, salt: number, odd: number, shift: number): number {
-  let i = from
-  for (; i < words.length; i += step) {
+/** One bit for each of many hashes, by as many of their upper bits as there is room for. `set`: bits that are. */
+interface Filter {
+  bits: Int32Array
+  shift: number
+  set: number
+}
+function createFilter(words = 2048): Filter {
+  return { bits: new Int32Array(words), shift: 27 - Math.log2(words), set: 0 }
+}
+const isIn = ({ bits, shift }: Filter, hash: number): boolean => (bits[(hash >>> shift) >>> 5]! & (1 << (hash >>> shift))) !== 0
+function enterBit(filter: Filter, hash: number): void {
+  if (isIn(filter, hash)) return
+  filter.bits[(hash >>> filter.shift) >>> 5]! |= 1 << (hash >>> filter.shift)
+  filter.set++
+}
+const hashMore = (hash: number, next: number, odd: number): number => Math.imul(hash ^ (hash >>> 15) ^ next, odd)
+
+/** Where words stand whose bits are set: good until the next search. */
+const met = new Int32Array(8192)
+
+/**
+ * Fills `met`, and says how many there are. This is where the time goes. V8's quick compiler makes code of it that is five times slower than the
+ * thorough one does, and keeps that where it puts the loop into its caller: which it cannot do with what is called so.
+ */
+const meet = (
+  { bits, shift }: Filter,
+  ...rest: [words: Int32Array, from: number, to: number, step: number, salt: number, odd: number]
+): number => Reflect.apply(scan, undefined, [bits, shift, ...rest])
+function scan(
+  bits: Int32Array,
+  shift: number,
+  words: Int32Array,
+  from: number,
+  to: number,
+  step: number,
+  salt: number,
+  odd: number,
+): number {
+  let count = 0
+  for (let i = from; i < to; i += step) {
     const bit = Math.imul(words[i]! ^ salt, odd) >>> shift
-    if ((filter[bit >>> 5]! & (1 << bit)) !== 0) break
+    met[count] = i
+    count += (bits[bit >>> 5]! >>> bit) & 1
   }
-  return i
+  return count
 }
 
-/** The words that a needle's head may be met by. One of six bytes fills its fourth word but for the last byte, which may be any. */
-function wordsOf(needle: Buffer, stride: number): number[] {
-  const found: number[] = []
+/**
+ * The words that a needle's head may be met by, each with the byte behind it. A head of six bytes fills its fourth word but for the last byte,
+ * which may be any; what lies behind that is not asked for.
+ */
+function wordsOf(needle: Buffer, stride: number): [word: number, next: number][] {
+  const found: [number, number][] = []
   const bytes = new Uint8Array(4)
   const word = new Int32Array(bytes.buffer)
   for (let at = 0; at < stride; at++) {
     bytes.set(needle.subarray(at, at + 4))
     for (let last = 0; last < (at + 4 > needle.length ? 256 : 1); last++) {
       if (at + 4 > needle.length) bytes[3] = last
-      found.push(word[0]!)
+      found.push([word[0]!, needle[at + 4] ?? 0])
     }
   }
   return found

@@ -150,25 +150,32 @@ export function joined(spans: readonly Span[]): Span[] {
 /** Good until the next one. */
 const bytesOf = (text: string): Buffer => (text.length * 3 > desk.length ? Buffer.from(text) : desk.subarray(0, desk.write(text)))
 
-/** Every text in a value, one a line; each key once. Null where there are bytes too, which cannot stand beside texts. */
+/** Every text in a value, behind one another; each key once. Null where there are bytes too, which cannot stand beside texts. */
 function textsIn(input: unknown): string | null {
   const keys = new Set<string>()
   let all = ''
   function walk(it: unknown): boolean {
-    if (typeof it === 'string') all += `${it}\n`
-    else if (typeof it === 'number') {
-      if (Math.abs(it) >= SHORTEST_NUMBER) all += `${it}\n`
-    } else if (Array.isArray(it)) {
-      for (const one of it) if (!walk(one)) return false
-    } else if (it instanceof Uint8Array) return false
-    else if (it !== null && typeof it === 'object')
-      for (const key in it) {
-        if (!keys.has(key)) {
-          keys.add(key)
-          all += `${key}\n`
-        }
-        if (!walk((it as Record<string, unknown>)[key])) return false
+    if (typeof it === 'string') {
+      all += it
+      return true
+    }
+    if (typeof it === 'number') {
+      if (Math.abs(it) >= SHORTEST_NUMBER) all += it
+      return true
+    }
+    if (it === null || typeof it !== 'object') return true
+    if (Array.isArray(it)) {
+      for (let i = 0; i < it.length; i++) if (!walk(it[i])) return false
+      return true
+    }
+    if (it instanceof Uint8Array) return false
+    for (const key in it) {
+      if (!keys.has(key)) {
+        keys.add(key)
+        all += key
       }
+      if (!walk((it as Record<string, unknown>)[key])) return false
+    }
     return true
   }
   return walk(input) ? all : null
