@@ -12,7 +12,7 @@ import { createCallers } from './callers.ts'
 import { clientAddress } from './client-address.ts'
 import { openApi } from './openapi.ts'
 import { docsPage } from './docs.ts'
-import { type Clean, jsonOf, lookedOver, type Redact } from './last-look.ts'
+import { type Clean, lookedOver, type Redact } from './last-look.ts'
 import { hooks } from './hooks.ts'
 import { instanceMcp } from './instance-mcp.ts'
 import { jsonLines } from './lines.ts'
@@ -164,7 +164,7 @@ export function createHttp(deps: {
           signal.throwIfAborted()
           return deps.invoke(op, caller, cursor === null ? input : { ...input, cursor }, asked)
         }
-        return jsonLines(ask, () => watch?.over()).catch((error: unknown) => {
+        return jsonLines(ask, { written: c.get('clean').written, over: () => watch?.over() }).catch((error: unknown) => {
           watch?.over()
           throw error
         })
@@ -174,7 +174,7 @@ export function createHttp(deps: {
         // Whatever came of it is not for somebody who may no longer ask.
         watch?.signal.throwIfAborted()
       })
-      return c.body(jsonOf(answer, c.get('clean')), op.status ?? 200, { 'content-type': 'application/json' })
+      return c.body(c.get('clean').written(answer), op.status ?? 200, { 'content-type': 'application/json' })
     })
   }
 
@@ -224,7 +224,7 @@ function show(fault: Fault, c: Context<Env>): Response {
   }
   let text: string
   try {
-    text = jsonOf(body, c.get('clean'))
+    text = c.get('clean').written(body)
   } catch {
     // Only what is ours to say.
     text = JSON.stringify({ error: 'this failure cannot be told', code: fault.code, details: {}, request_id: body.request_id })

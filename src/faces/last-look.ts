@@ -7,18 +7,14 @@ import type { Invoke } from '../operations/index.ts'
 export interface Clean {
   text(text: string): string
   json<T>(value: T): T
+  /** An answer as JSON. */
+  written(answer: unknown): string
 }
 export interface Redact {
   /** Without the values of a workspace. Those of others do not change what it reads. */
   of(workspace: string): Clean
   /** Without any: for whoever is not known. */
   all: Clean
-}
-
-/** An answer as JSON. It is searched as one text; only where that has something in it is it taken apart, so that it stays JSON. */
-export function jsonOf(answer: unknown, clean: Clean): string {
-  const text = JSON.stringify(answer)
-  return clean.text(text) === text ? text : JSON.stringify(clean.json(answer))
 }
 
 /** For faces that make more than one text of an answer. */

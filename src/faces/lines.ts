@@ -7,14 +7,17 @@ interface Page {
 }
 
 /** The first page is asked for before anything is answered, so that a refusal is one. */
-export async function jsonLines(ask: (cursor: string | null) => Promise<unknown>, over: () => void): Promise<Response> {
+export async function jsonLines(
+  ask: (cursor: string | null) => Promise<unknown>,
+  { written, over }: { written: (item: unknown) => string; over: () => void },
+): Promise<Response> {
   let page = (await ask(null)) as Page
   const encoder = new TextEncoder()
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
-          controller.enqueue(encoder.encode(page.items.map((item) => `${JSON.stringify(item)}\n`).join('')))
+          controller.enqueue(encoder.encode(page.items.map((item) => `${written(item)}\n`).join('')))
           if (page.next_cursor === null) {
             controller.close()
             over()

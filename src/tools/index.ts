@@ -133,22 +133,20 @@ export function createTools(deps: ToolsDeps) {
       }
       const { run } = tool
       const once = () => ended(run(context, input as never), signal)
-      const output = lent.clean(
-        await once().catch(async (error: unknown) => {
-          if (!isRefused(error) || !(await borrowed.again())) throw error
-          return once().catch((second: unknown) => {
-            if (isRefused(second)) borrowed.back()
-            throw second
-          })
-        }),
-      )
+      const output = await once().catch(async (error: unknown) => {
+        if (!isRefused(error) || !(await borrowed.again())) throw error
+        return once().catch((second: unknown) => {
+          if (isRefused(second)) borrowed.back()
+          throw second
+        })
+      })
       const checked = tool.output.safeParse(output)
       if (!checked.success)
         fail('MCP_TOOL_FAILED', `${request.tool} answered in a shape that it does not promise`, {
           details: { connector: binding.connector.slug },
           maybeDone: true,
         })
-      return { ok: true, output: checked.data, record: record('ok', null) }
+      return { ok: true, output: lent.clean(checked.data), record: record('ok', null) }
     } catch (error) {
       const fault = naming(withoutCredentials(asFault(error, timeout.aborted, request), lent), lent?.connectionId)
       if (fault.code === 'EGRESS_BLOCKED' && fault.details?.rule === CREDENTIAL_HOSTS) deps.onRefusal?.(refusalOf(fault))

@@ -8,6 +8,7 @@ import { Fault } from '../base/errors.ts'
 import { createFinder, type Mark } from './finder.ts'
 import { formsOf } from './needles.ts'
 import { joined, type Scrubber, scrubberOf } from './scrub.ts'
+import { createWritten } from './written.ts'
 
 /**
  * In bytes. What comes back with a credential in use is searched for its values from six bytes on. Everything else is searched for those
@@ -23,6 +24,18 @@ const IN_USE_MS = 120_000
 const UNSEARCHED = '{"level":"error","msg":"a line is left out: it could not be searched for credentials"}\n'
 /** What belongs to the operator and not to a workspace. */
 export const OPERATOR = '*'
+
+/** No workspace's: what was searched for one of them was not for the others. */
+const EVERYBODY = ''
+
+export interface InUse extends Scrubber {
+  /** What a tool made of what came back: see written.ts. */
+  answer<T>(output: T): T
+}
+export interface Leaving extends Scrubber {
+  /** An answer as JSON. */
+  written(answer: unknown): string
+}
 
 interface Version {
   workspace: string
@@ -53,6 +66,8 @@ export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => num
   const key = randomBytes(32).toString('hex')
   const keyOf = (at: Version) => `${at.workspace} ${at.owner} ${at.version}`
   let values = 0
+  let openings = 0
+  const written = createWritten(() => openings)
 
   function drop(version: string, one: Known): void {
     long.drop(one.long)
@@ -97,6 +112,7 @@ export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => num
           hint: 'Try again later.',
         })
       values += opened.length
+      openings++
       const one = { ...fresh, digests: [...before.digests, digest], long: [...before.long], short: [...before.short] }
       enter(version, { ...one, values: before.values + opened.length })
       const whose = { workspace: at.workspace, version }
@@ -116,9 +132,9 @@ export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => num
     tidy: () => tidy(),
 
     /** For what comes back to whoever uses this version, and goes on within its workspace. */
-    inUse(workspace: string, at: Version): Scrubber {
+    inUse(workspace: string, at: Version): InUse {
       const own = keyOf(at)
-      return scrubberOf(
+      const scrub = scrubberOf(
         (text) => {
           const found = long.find(text, (it) => isOf(it, workspace))
           if (!known.get(own)?.short.length) return found
@@ -127,11 +143,15 @@ export function createRedactor({ now, maxValues = MAX_VALUES }: { now: () => num
         },
         () => values === 0,
       )
+      return { ...scrub, answer: (output) => written.answer(scrub, workspace, output) }
     },
     /** For what leaves to people of a workspace. */
-    of: (workspace: string): Scrubber => elsewhere((it) => isOf(it, workspace)),
+    of(workspace: string): Leaving {
+      const scrub = elsewhere((it) => isOf(it, workspace))
+      return { ...scrub, written: (answer) => written.json(scrub, workspace, answer) }
+    },
     /** For what leaves to the operator, or to nobody in particular. */
-    all,
+    all: { ...all, written: (answer: unknown) => written.json(all, EVERYBODY, answer) },
     /** A line of the log. What its texts hold is taken out; how it is put together is ours, and stays. Never throws. */
     line(line: string): string {
       try {
