@@ -207,10 +207,7 @@ export function lendHttp(loan: Loan): Lent {
         throw error
       })
       // RFC 6750 §3.1: whoever answers 401 has done nothing, so the same request may be made once more with another version.
-      if (answer.status === 401 && replayable(init?.body) && (await at.moveOn())) {
-        await answer.body?.cancel()
-        answer = await send(request)
-      }
+      if (answer.status === 401 && replayable(init?.body) && (await at.moveOn())) answer = await send(request)
       if (answer.status === 401) at.back()
       if (answer.status < 400) await at.worked()
       done ||= answer.status < 400 || answer.status >= 500

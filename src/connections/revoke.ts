@@ -37,7 +37,6 @@ export function createRevocation(deps: { vault: Pick<Lending, 'send'>; connector
           const recipe = { put: how.put, hosts, publicFields: row.public, ends: true as const }
           const init = { method: 'POST', headers: { ...how.headers }, signal: AbortSignal.timeout(REVOKE_MS) }
           const answer = await deps.vault.send(ref, recipe, { url: base + how.path, init }, { actor })
-          await answer.body?.cancel()
           if (how.done.includes(answer.status)) return 'revoked'
           if (answer.status < 500) return 'failed'
         } catch {

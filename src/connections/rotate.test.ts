@@ -5,14 +5,14 @@ import type { Bindings } from '../bindings/index.ts'
 import { apiKey, bearer, connector, tool, z } from '../connectors/contract.ts'
 import { Fault } from '../base/errors.ts'
 import { type Outcome, createTools } from '../tools/index.ts'
-import { conceal } from '../vault/index.ts'
+import { conceal, type Searched } from '../vault/index.ts'
 import { STAGED_FOR_MS } from './rotate.ts'
 
 const DAY = 86_400_000
 const MINUTE = 60_000
 
 /** Says 403 to a key that it does not know, as some vendors do; what else it says is for the connector to know. */
-const refused = async (answer: Response) => {
+const refused = async (answer: Searched) => {
   if (answer.status === 403) throw new Fault('CREDENTIAL_REJECTED', 'no such key')
   return (await answer.json()) as Record<string, unknown>
 }

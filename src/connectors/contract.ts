@@ -1,6 +1,6 @@
 /** All that a connector may import. Its tools get a `fetch` or a `db` that already carries the credential, and never the credential. */
 import type { z } from 'zod'
-import type { Field, Put, RemoteWire, Sessions, SqlSession, Wire } from '../vault/index.ts'
+import type { Field, Put, RemoteWire, Searched, Sessions, SqlSession, Wire } from '../vault/index.ts'
 import type { OAuthProvider, RefusalRow, ScopeNeed } from './provider.ts'
 
 export { z } from 'zod'
@@ -28,7 +28,7 @@ export interface ToolContext {
    * the connector's hosts. Redirects are not followed with the credential to another host. Faults: EGRESS_BLOCKED,
    * UPSTREAM_ERROR (unreachable, `maybeDone` says whether it may have been carried out), STEP_TIMED_OUT.
    */
-  fetch: (pathOrUrl: string, init?: RequestInit) => Promise<Response>
+  fetch: (pathOrUrl: string, init?: RequestInit) => Promise<Searched>
   /** The database session, for connectors with a SQL wire. */
   db: SqlSession
   /** The session of a wire that is not SQL. Faults: TOOL_REFUSED for another wire than the connection's. */

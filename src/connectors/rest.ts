@@ -1,5 +1,6 @@
 /** One HTTP call of a connector: encoded path, few and honest repeats, an answer read once, and its meaning. */
 import { Fault, fail } from '../base/errors.ts'
+import type { Searched } from '../vault/index.ts'
 import { type Judge, standardJudge, type Verdict } from './judge.ts'
 
 /** Three tries: the second meets a restarted server, the third a slow one; more only adds load to a service in trouble. */
@@ -17,7 +18,7 @@ const USER_AGENT = 'AgentRuntime'
 
 /** What a call needs of a tool's context. */
 interface Carrier {
-  fetch: (pathOrUrl: string, init?: RequestInit) => Promise<Response>
+  fetch: (pathOrUrl: string, init?: RequestInit) => Promise<Searched>
   signal: AbortSignal
   wait: (ms: number) => Promise<void>
 }

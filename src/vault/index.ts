@@ -46,6 +46,7 @@ export { newRootKeyText, type RootKeySource } from './root.ts'
 export type { VaultState, VaultStatus } from './room.ts'
 export type { FieldFacts, Owned as CredentialRef } from './sealed.ts'
 export { conceal, Secret, secretField } from './secret.ts'
+export type { Searched } from './send.ts'
 export type { ClaimedSignature, SigningKey, Verifying } from './verify.ts'
 
 /** The field in which the answer of a token endpoint waits to be read. */

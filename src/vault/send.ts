@@ -41,7 +41,7 @@ export function createSend(deps: {
     request: Outgoing,
     user: User,
     told?: (clean: InUse['answer']) => void,
-  ): Promise<Response> {
+  ): Promise<Searched> {
     const purpose = recipe.ends ? 'revocation' : user.check ? 'check' : 'request'
     let url = URL.parse(request.url) ?? fail('INVALID_INPUT', 'that is not a URL')
     refuseHost(url, recipe.hosts)
@@ -124,7 +124,7 @@ function redirectOf(response: Response, from: URL): URL | null {
 }
 
 /** What comes back, with the credential taken out of body and headers. */
-async function scrubbed(response: Response, scrub: Scrubber): Promise<Response> {
+async function scrubbed(response: Response, scrub: Scrubber): Promise<Searched> {
   const headers = new Headers()
   // As the bytes that came: whoever reads headers takes each for one character.
   const plain = (text: string) => scrub.bytes(Buffer.from(text, 'latin1')).toString('latin1')
@@ -147,10 +147,21 @@ async function scrubbed(response: Response, scrub: Scrubber): Promise<Response> 
 export const scrubFault = (error: unknown, scrub: Scrubber): unknown =>
   error instanceof Fault ? reworded(error, (it) => scrub.json(it)) : error
 
-/** Read as any Response, but without the copies that one makes of bytes on their way in and out: these are ours alone. */
-function searched(bytes: Buffer, init: ResponseInit): Response {
-  const it = new Response(null, init)
-  const { buffer, byteOffset, byteLength } = bytes
-  const own = (byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength)) as ArrayBuffer
-  return Object.defineProperties(it, { arrayBuffer: { value: async () => own } })
+/** What is read of an answer. It has come as a whole, so that reading it makes no copies: of large ones they would cost more than the call. */
+export type Searched = Pick<Response, 'ok' | 'status' | 'statusText' | 'headers' | 'arrayBuffer' | 'text' | 'json'>
+
+function searched(bytes: Buffer, { status, statusText, headers }: Pick<Response, 'status' | 'statusText' | 'headers'>): Searched {
+  const text = () => new TextDecoder().decode(bytes)
+  return {
+    ok: status >= 200 && status < 300,
+    status,
+    statusText,
+    headers,
+    async arrayBuffer() {
+      const { buffer, byteOffset, byteLength } = bytes
+      return (byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength)) as ArrayBuffer
+    },
+    text: async () => text(),
+    json: async () => JSON.parse(text()),
+  }
 }

@@ -106,16 +106,20 @@ const judgeExport: Judge = (heard) => {
   return judge(heard)
 }
 
-/** The bytes as they come. A copy of the answer is kept aside, because of what looks like JSON only its meaning is handed on. */
+/** The bytes as they come. They are kept aside, because of what looks like JSON only its meaning is handed on. */
 async function bytesAt(ctx: ToolContext, path: string, file_id: string, query: Record<string, string | boolean>): Promise<Buffer> {
-  const copies: Response[] = []
+  let last: ArrayBuffer = new ArrayBuffer()
   const fetch: ToolContext['fetch'] = async (url, init) => {
     const answer = await ctx.fetch(url, init)
-    copies.unshift(answer.clone())
-    return answer
+    const { ok, status, statusText, headers } = answer
+    const arrayBuffer = async () => {
+      last = await answer.arrayBuffer()
+      return last
+    }
+    return { ok, status, statusText, headers, arrayBuffer, text: () => answer.text(), json: () => answer.json() }
   }
   await drive({ ...ctx, fetch }, { path, at: { file_id }, query, headers: { accept: '*/*' }, accept: 'any', judge: judgeExport })
-  return Buffer.from((await copies[0]?.arrayBuffer()) ?? new ArrayBuffer())
+  return Buffer.from(last)
 }
 
 function tooLarge(size: number, most: number): never {

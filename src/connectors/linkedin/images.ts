@@ -31,9 +31,7 @@ export function uploadTarget(ctx: Pick<ToolContext, 'base' | 'config'>, text: st
  */
 async function put(ctx: ToolContext, url: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   const headers = { 'content-type': 'application/octet-stream', 'user-agent': 'AgentRuntime' }
-  const answer = await ctx.fetch(url, { method: 'PUT', headers, body: bytes, signal: ctx.signal })
-  await answer.body?.cancel()
-  const { ok, status } = answer
+  const { ok, status } = await ctx.fetch(url, { method: 'PUT', headers, body: bytes, signal: ctx.signal })
   if (ok) return
   const code = status === 429 ? 'UPSTREAM_RATE_LIMITED' : status < 400 || status >= 500 ? 'UPSTREAM_ERROR' : 'UPSTREAM_INVALID'
   fail(code, `LinkedIn did not take the image (${status}).`, { hint: 'Nothing was posted. Upload it again.', details: { status } })
