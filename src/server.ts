@@ -156,7 +156,7 @@ export async function startRuntime(config: Config, deps: Deps = {}): Promise<Run
     undo.push(() => clearInterval(checking))
 
     const publicUrl = () => config.publicUrl ?? `http://${shownHost(config.host)}:${ownPort}`
-    const mail = config.smtp && (await createMail(config.smtp))
+    const mail = config.smtp && (await createMail(config.smtp, config.egressProxy))
     undo.push(() => mail?.close())
     const access = createAccess({
       db,

@@ -1,4 +1,6 @@
-/** Letters, through the SMTP server that the operator has named. */
+/** Letters, through the SMTP server that the operator has named, and through the proxy where there is one. */
+import { createEgress } from './egress.ts'
+import type { ProxySettings } from './egress-proxy.ts'
 import { Fault, fail } from './errors.ts'
 
 export interface Letter {
@@ -40,16 +42,27 @@ export function parseSmtp(text: string, from: string | undefined): SmtpSettings 
   }
 }
 
-export async function createMail(settings: SmtpSettings): Promise<{ send(letter: Letter): Promise<void>; close(): void }> {
+export interface Mail {
+  /** Faults: UPSTREAM_ERROR. */
+  send(letter: Letter): Promise<void>
+  close(): Promise<void>
+}
+
+export async function createMail(settings: SmtpSettings, proxy: ProxySettings | null): Promise<Mail> {
   // Only here: a runtime without mail does not load it.
   const { createTransport } = await import('nodemailer')
   const { host, port, secure, user, password, from } = settings
+  // This one host, which is the operator's choice, wherever it is. What is on this machine is not behind any proxy.
+  const egress = createEgress({ allowPrivate: [{ host, port }], proxy: LOOPBACK.test(host) ? null : proxy })
   const transport = createTransport({
     host,
     port,
     secure,
     requireTLS: !LOOPBACK.test(host),
     ...(user === null ? {} : { auth: { user, pass: password ?? '' } }),
+    getSocket(_options, done) {
+      egress.connect(host, port, { signal: AbortSignal.timeout(SILENCE_MS) }).then((connection) => done(null, { connection }), done)
+    },
     connectionTimeout: SILENCE_MS,
     greetingTimeout: SILENCE_MS,
     socketTimeout: SILENCE_MS,
@@ -64,6 +77,9 @@ export async function createMail(settings: SmtpSettings): Promise<{ send(letter:
         throw new Fault('UPSTREAM_ERROR', `the mail server did not take a letter (${error.responseCode ?? error.code ?? 'no answer'})`)
       })
     },
-    close: () => transport.close(),
+    async close() {
+      transport.close()
+      await egress.close()
+    },
   }
 }

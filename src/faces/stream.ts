@@ -7,6 +7,7 @@ import { streamSSE } from 'hono/streaming'
 import type { Caller } from '../access/index.ts'
 import { fail } from '../base/errors.ts'
 import type { Api, AnyOperation, Invoke } from '../operations/index.ts'
+import type { Redact } from './last-look.ts'
 
 /** How soon a change is told. With each look the caller is asked for again, so that a revoked token ends the stream as soon. */
 const LOOK_MS = 750
@@ -28,6 +29,7 @@ export function serveStream<E extends Env>(
     ipOf: (c: Context<E>) => string | null
     requestIdOf: (c: Context<E>) => string
     up: () => boolean
+    redact: Redact
   },
 ): void {
   const changes = deps.operations.find((op) => op.name === 'changes.get') as AnyOperation
@@ -49,12 +51,13 @@ export function serveStream<E extends Env>(
       fail('RATE_LIMITED', `${MAX_STREAMS} streams of this caller are open already`, { hint: 'Close one of them.' })
     const look = (who: Caller, mark: string | undefined) =>
       deps.invoke(changes, who, mark ? { mark } : {}, { requestId, signal }) as Promise<Api['changes.get']['output']>
+    const { written } = deps.redact.of(caller.workspace)
     let { mark, changed } = await look(caller, c.req.header('last-event-id') || undefined)
     c.header('x-accel-buffering', 'no')
     return streamSSE(c, async (stream) => {
       count(caller.actor, 1)
       try {
-        await stream.writeSSE({ id: mark, event: 'changed', retry: RETRY_MS, data: JSON.stringify({ changed }) })
+        await stream.writeSSE({ id: mark, event: 'changed', retry: RETRY_MS, data: written({ changed }) })
         let quiet = 0
         while (!stream.aborted && deps.up()) {
           await stream.sleep(LOOK_MS)
@@ -68,7 +71,7 @@ export function serveStream<E extends Env>(
           quiet += LOOK_MS
           if (seen && seen.changed.length > 0) {
             ;({ mark, changed } = seen)
-            await stream.writeSSE({ id: mark, event: 'changed', data: JSON.stringify({ changed }) })
+            await stream.writeSSE({ id: mark, event: 'changed', data: written({ changed }) })
             quiet = 0
           } else if (quiet >= HEARTBEAT_MS) {
             await stream.write(': nothing new\n\n')

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 
 export interface Received {
   from: string
@@ -12,11 +13,15 @@ export interface Received {
   auth: string | null
 }
 
-export async function startSmtp(): Promise<{ port: number; received: Received[]; refuse(on: boolean): void; close(): void }> {
+/** With a certificate it speaks TLS from the first byte. */
+export async function startSmtp(tls?: {
+  key: string
+  cert: string
+}): Promise<{ port: number; received: Received[]; refuse(on: boolean): void; close(): void }> {
   const received: Received[] = []
   let refusing = false
   const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
+  const serve = (socket: Socket) => {
     sockets.add(socket)
     let buffer = ''
     let letter: Received = { from: '', to: '', text: '', auth: null }
@@ -68,7 +73,9 @@ export async function startSmtp(): Promise<{ port: number; received: Received[];
       }
     })
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket))
-  }).listen(0, '127.0.0.1')
+  }
+  const server = tls ? createTlsServer(tls, serve) : createServer(serve)
+  server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
