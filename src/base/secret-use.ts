@@ -17,8 +17,8 @@ export const RUNTIME: User = { actor: 'system' }
 
 /**
  * `request` and `session`: with a service and with a database. `check`: either, to see whether it works. `renewal`, `exchange` and
- * `revocation`: with an authorization server. `signature`: an inbound webhook was verified. `answer` and `carry` do not leave the building:
- * an answer that was kept is read, and unchanged fields go over into a new version.
+ * `revocation`: with an authorization server. `signature`: an inbound webhook was verified, or an event of ours signed. `answer` and `carry` do
+ * not leave the building: an answer that was kept is read, and unchanged fields go over into a new version.
  */
 export const PURPOSES = ['request', 'session', 'check', 'renewal', 'exchange', 'revocation', 'signature', 'answer', 'carry'] as const
 export type Purpose = (typeof PURPOSES)[number]
@@ -27,7 +27,7 @@ export interface SecretUse {
   workspace: string
   /** null: of the whole workspace. */
   project: string | null
-  /** A connection, an OAuth app, a subscription. */
+  /** A connection, an OAuth app, a subscription; `deployment:` and a name for what the configuration brings. */
   owner: string
   version: number
   purpose: Purpose

@@ -35,8 +35,8 @@ export function createAnnouncements(deps: {
   const { db, to, now } = deps
 
   async function send(row: OutgoingRow, { url, secret }: Subscriber): Promise<string | null> {
-    const signed = deps.vault.signWebhook(secret, { id: row.id, at: now(), payload: row.payload })
     try {
+      const signed = deps.vault.signWebhook(secret, { id: row.id, at: now(), payload: row.payload }, row.workspace_id, url)
       const answer = await deps.egress.fetch(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...signed },

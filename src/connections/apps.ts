@@ -125,9 +125,12 @@ export function createApps(deps: {
     const secrets = live.map((version) => ({ ref: refOf(row, version), field: 'client_secret' }))
     return { ...app, client: { id: row.client_id, auth: secrets.length === 0 ? 'none' : auth, secrets } }
   }
-  function fromConfig(c: ConfiguredApp): App {
+  function fromConfig(c: ConfiguredApp, workspace: string): App {
     const { app, auth } = build(c.slug, 'deployment', providerOf(c.provider), configuredKey(c.slug), c.clientId, c.settings)
-    return { ...app, client: { id: c.clientId, auth: c.hasSecret ? auth : 'none', secrets: c.hasSecret ? [{ configured: c.slug }] : [] } }
+    return {
+      ...app,
+      client: { id: c.clientId, auth: c.hasSecret ? auth : 'none', secrets: c.hasSecret ? [{ configured: c.slug, workspace }] : [] },
+    }
   }
 
   async function find(workspace: string, slug: string): Promise<App | null> {
@@ -136,7 +139,7 @@ export function createApps(deps: {
     if (known && known.until > now()) return known.app
     const row = await db.tx({ workspace, project: '*' }, (tx) => apps.bySlug(tx, slug))
     const configured = deps.configured.find((c) => c.slug === slug)
-    const app = row ? fromRow(row) : configured ? fromConfig(configured) : null
+    const app = row ? fromRow(row) : configured ? fromConfig(configured, workspace) : null
     believed.set(key, { app, until: now() + BELIEVE_MS })
     return app
   }

@@ -149,7 +149,7 @@ export function createElsewhere(deps: {
     const client: OAuthClient = {
       id: provider.clientId,
       auth: provider.secretName === null ? 'none' : 'post',
-      secrets: provider.secretName === null ? [] : [{ configured: provider.secretName }],
+      secrets: provider.secretName === null ? [] : [{ configured: provider.secretName, workspace: null }],
     }
     try {
       const ask = { server, client, redirectUri: redirectUri(), pkce: true, nonce: true, code, state, rows: [], user: RUNTIME }

@@ -11,7 +11,9 @@ const use = z.object({
   first_at: time,
   last_at: time,
   uses: z.number().describe('how many times between the two'),
-  connection_id: z.string().describe('or of the OAuth app or the inbound webhook whose secret it is'),
+  connection_id: z
+    .string()
+    .describe('or of the OAuth app or the inbound webhook whose secret it is; deployment:… where the configuration brings it'),
   credential_version: z.number(),
   purpose: z.enum(PURPOSES),
   host: z.string().nullable(),

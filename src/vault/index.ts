@@ -13,7 +13,7 @@ import { intake } from './intake.ts'
 import { createJournal, type Entry } from './journal.ts'
 import { createOAuth } from './oauth.ts'
 import { createLink, HeldUp } from './oauth-link.ts'
-import { createOpened, type Use } from './opened.ts'
+import { createOpened, type Use, useOf } from './opened.ts'
 import type { Wire } from './recipe.ts'
 import { createRedactor, OPERATOR, type Redactor } from './redact.ts'
 import { createRoom } from './room.ts'
@@ -177,8 +177,10 @@ export function createVault(deps: {
       inFiles: (): Entry[] => journal.read(),
       dropFile: journal.drop,
     },
-    signWebhook(secret: Secret, message: Parameters<typeof signWebhook>[1]): Signed {
-      redactor.learn({ workspace: OPERATOR, owner: 'events', version: 1 }, [reveal(secret)])
+    /** For `to`, in the name of a workspace. */
+    signWebhook(secret: Secret, message: Parameters<typeof signWebhook>[1], workspace: string, to: string): Signed {
+      const text = opened.deployments('events', workspace, secret, useOf('signature', to, RUNTIME))
+      redactor.learn({ workspace: OPERATOR, owner: 'events', version: 1 }, [text])
       return signWebhook(secret, message)
     },
     /** For what leaves to people of a workspace, or to systems of theirs. */

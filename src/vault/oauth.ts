@@ -22,8 +22,11 @@ export const TOKEN_REQUEST_MS = 20_000
 const REVOKE_PAUSES_MS = [0, 300, 1200]
 const REVOKE_MS = 5_000
 
-/** Where a client's secret lies: sealed under an owner, or in the configuration of the deployment. */
-export type SecretAt = { ref: Owned; field: string } | { configured: string }
+/**
+ * Where a client's secret lies: sealed under an owner, or in the configuration of the deployment, where `workspace` is the one that uses it
+ * (null: none does, somebody signs in).
+ */
+export type SecretAt = { ref: Owned; field: string } | { configured: string; workspace: string | null }
 export interface OAuthClient {
   id: string
   auth: 'post' | 'basic' | 'none'
@@ -81,7 +84,7 @@ const asNobody: oauth.ClientAuth = () => undefined
 
 export function createOAuth(deps: {
   link: Link
-  opened: Pick<Opened, 'read'>
+  opened: Pick<Opened, 'read' | 'deployments'>
   egress: Pick<Egress, 'fetch'>
   now: () => number
   configured: ReadonlyMap<string, Secret>
@@ -116,7 +119,8 @@ export function createOAuth(deps: {
   async function secretText(at: SecretAt, use: Use): Promise<string> {
     if ('configured' in at) {
       const found = deps.configured.get(at.configured)
-      return found ? reveal(found) : fail('CREDENTIAL_MALFORMED', `the configuration has no client secret for ${at.configured}`)
+      if (!found) return fail('CREDENTIAL_MALFORMED', `the configuration has no client secret for ${at.configured}`)
+      return at.workspace === null ? reveal(found) : opened.deployments(at.configured, at.workspace, found, use)
     }
     return (await opened.read(at.ref, use))[at.field] ?? fail('CREDENTIAL_MALFORMED', `no ${at.field} is stored`)
   }

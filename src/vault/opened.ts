@@ -5,6 +5,7 @@
 import type { Tx } from '../base/db.ts'
 import type { Purpose, User, Uses } from '../base/secret-use.ts'
 import type { Owned, Sealed } from './sealed.ts'
+import { reveal, type Secret } from './secret.ts'
 
 export interface Use {
   purpose: Purpose
@@ -24,6 +25,11 @@ export function createOpened(deps: { sealed: Pick<Sealed, 'read' | 'readIn'>; us
       return noted(at, typeof use === 'function' ? use(values) : use, values)
     },
     readIn: async (tx: Tx, at: Owned, use: Use): Promise<Record<string, string>> => noted(at, use, await deps.sealed.readIn(tx, at)),
+    /** A secret that the configuration brings: it is none of a workspace's, but a workspace uses it. */
+    deployments: (name: string, workspace: string, secret: Secret, use: Use): string => {
+      deps.uses.note({ ...use, workspace, project: null, owner: `deployment:${name}`, version: 1 })
+      return reveal(secret)
+    },
     blank: deps.uses.blank,
   }
 }

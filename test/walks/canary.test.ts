@@ -408,6 +408,11 @@ it('[redact.kinds] thirty kinds of secrets have a walk', () => {
   expect(Object.keys(KINDS).length).toBeGreaterThanOrEqual(30)
 })
 
+it('[audit.uses] what signs events is in the book of uses, with the host that they go to', async () => {
+  const { items } = await rt.ok('GET', '/v1/audit/uses?connection_id=deployment:events&purpose=signature')
+  expect(items[0]).toMatchObject({ host: new URL(receiver.url).host, actor: 'system', credential_version: 1 })
+})
+
 describe('the search', () => {
   let canaries: Canaries
   let made: string

@@ -36,7 +36,7 @@ function appsFile(dir: string): string {
 }
 
 describe('a deployment', () => {
-  it('[oauth.deployment-app] has an app for every workspace, whose secret nobody sees, and a copy of its database is held until confirmed', async () => {
+  it('[oauth.deployment-app] [audit.uses] has an app for every workspace, whose secret nobody sees, and a copy of its database is held until confirmed', async () => {
     await using place = await runtime()
     const flags = ['--oauth-apps-file', appsFile(place.home), '--log-level', 'trace']
     await place.stop()
@@ -49,7 +49,10 @@ describe('a deployment', () => {
     const { connection: id } = await signIn(rt, provider)
     const instance = await httpInstance(rt, provider, id)
     expect((await things(rt, instance)).body.result.status).toBe(200)
+    const used = await rt.ok('GET', '/v1/audit/uses?connection_id=deployment:acme')
+    expect(used.items).toMatchObject([{ purpose: 'exchange', host: new URL(provider.url).host, credential_version: 1 }])
     const other = await secondTenant(rt, 'other')
+    expect((await other.as.ok('GET', '/v1/audit/uses')).items).toEqual([])
     expect((await signIn(other.as, provider, { account: 'bo' })).attempt).toMatchObject({ kind: 'connected' })
     expect(await rt.ok('GET', '/v1/oauth/doctor?provider=acme')).toMatchObject({ ok: true, apps: [{ slug: 'acme', ok: true }] })
     for (const a of rt.answers) expect(a.text).not.toContain(provider.client.secret)
