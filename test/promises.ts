@@ -358,6 +358,7 @@ export const PROMISES = {
   'console.run-live': 'A run moves while one looks at it; a list counts what is new and does not move.',
   'console.run-stream': 'A stream that is cut and comes back loses no event and doubles none.',
   'console.run-failed': 'A failed run opens at its failing step, with the way to mend it.',
+  'console.run-secret': 'A run says that a secret came with its input, and where, and does not show it.',
   'console.run-steered': 'A run can be stopped from its page by keyboard alone.',
   'console.axe': 'No page of the Console has a fault that axe finds, in light and dark, on a wide and a narrow screen.',
   'console.rotate': 'A credential is rotated in four steps that say what is so far, and the browser keeps no key.',

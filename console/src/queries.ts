@@ -29,6 +29,11 @@ export const deadQuery = queryOptions({
   queryKey: ['connections', 'dead'],
   queryFn: ({ signal }) => call('connections.list', { status: 'reconnect', limit: 20 }, { signal }),
 })
+/** The latest of those with a new credential that waits for somebody. */
+export const rotatingQuery = queryOptions({
+  queryKey: ['connections', 'rotating'],
+  queryFn: ({ signal }) => call('connections.list', { rotating: 'true', limit: 20 }, { signal }),
+})
 export const connectionQuery = (id: string) =>
   queryOptions({ queryKey: ['connections', id, 'one'], queryFn: ({ signal }) => call('connections.get', { id }, { signal }) })
 export const usageQuery = (id: string) =>

@@ -99,6 +99,7 @@ async function staged() {
     credentials: { api_key: conceal('new-key-of-this-test') },
     reason: 'scheduled',
     by: 'ada',
+    name: 'Ada',
   })
   return s.db.tx(s.scope, write)
 }

@@ -91,7 +91,7 @@ export function createRotations(deps: {
     async stage(
       scope: Scope,
       id: string,
-      input: { credentials: Readonly<Record<string, Secret>>; reason: WhyRotate; by: string },
+      input: { credentials: Readonly<Record<string, Secret>>; reason: WhyRotate; by: string; name: string },
     ): Promise<(tx: Tx) => Promise<RotationRow>> {
       const next = await deps.successor(scope, id, input.credentials)
       return async (tx) => {
@@ -122,7 +122,7 @@ export function createRotations(deps: {
           old_public: connection.public,
           new_public: { ...connection.public, ...next.public },
           fields: { old, new: fresh },
-          acts: acted({ acts: [] }, input.by, 'staged', { credential_version: version }),
+          acts: acted({ acts: [] }, input.by, 'staged', { credential_version: version, name: input.name }),
           created_by: input.by,
           created_at: new Date(now()),
           expires_at: new Date(now() + STAGED_FOR_MS),

@@ -113,10 +113,14 @@ export const rotations = {
       : tx.all(
           q
             .selectFrom('rotations')
-            .select(['id', 'state', 'connection_id'])
+            .select(['id', 'state', 'connection_id', 'acts', 'created_by', 'created_at', 'overlap_until', 'expires_at'])
             .where('connection_id', 'in', [...connectionIds])
             .where('state', 'in', [...OPEN]),
         ),
+  connectionsUnderWay: q
+    .selectFrom('rotations')
+    .select('connection_id')
+    .where('state', 'in', [...OPEN]),
   latest: (tx: Tx, connectionId: string) =>
     tx.first(q.selectFrom('rotations').selectAll().where('connection_id', '=', connectionId).orderBy('id', 'desc').limit(1)),
   /** After the connection's own row, always: so two acts on one rotation wait for each other. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { OWN_PROJECT, OWN_WORKSPACE, type Scope, type Tx, tables } from '../base/db.ts'
+import { rotations } from './rotation-rows.ts'
 
 export const STATUSES = ['unverified', 'active', 'degraded', 'reconnect', 'needs_scopes', 'misconfigured', 'disabled'] as const
 export type Status = (typeof STATUSES)[number]
@@ -47,6 +48,8 @@ export interface ListFilter {
   status?: Status | undefined
   environment?: string | undefined
   q?: string | undefined
+  /** Only those with a rotation under way. */
+  rotating?: boolean | undefined
 }
 
 export const rows = {
@@ -66,6 +69,7 @@ export const rows = {
     if (f.provider) query = query.where('provider', '=', f.provider)
     if (f.status) query = query.where('status', '=', f.status)
     if (f.environment) query = query.where('environment', '=', f.environment)
+    if (f.rotating) query = query.where('id', 'in', rotations.connectionsUnderWay)
     if (f.q) query = query.where('name', 'ilike', `%${f.q.replaceAll(/[\\%_]/g, '\\$&')}%`)
     return tx.all(query)
   },

@@ -41,9 +41,19 @@ export interface ConnectionFacts {
   last_used_at: string | null
   oauth: GrantFacts | null
   /** The one that is under way. */
-  rotation: { rotation_id: string; state: RotationRow['state'] } | null
+  rotation: RotationFacts | null
   created_at: string
   updated_at: string
+}
+
+export interface RotationFacts {
+  rotation_id: string
+  state: RotationRow['state']
+  /** Who began it, by name. */
+  by: string
+  since: string
+  /** When the new one is dropped, or, once it was switched to, the old one. */
+  until: string | null
 }
 
 /** A sentence for people for each reason. */
@@ -90,12 +100,19 @@ const showGrant = (g: GrantRow): GrantFacts => ({
   last_problem: g.last_problem,
 })
 
-export function show(
-  row: ConnectionRow,
-  keys: readonly string[],
-  grant?: GrantRow | null,
-  rotation?: Pick<RotationRow, 'id' | 'state'> | null,
-): ConnectionFacts {
+type UnderWay = Pick<RotationRow, 'id' | 'state' | 'acts' | 'created_by' | 'created_at' | 'overlap_until' | 'expires_at'>
+const showRotation = (it: UnderWay): RotationFacts => {
+  const name = it.acts[0]?.details?.name
+  return {
+    rotation_id: it.id,
+    state: it.state,
+    by: typeof name === 'string' && name !== '' ? name : it.created_by,
+    since: it.created_at.toISOString(),
+    until: iso(it.state === 'switched' ? it.overlap_until : it.expires_at),
+  }
+}
+
+export function show(row: ConnectionRow, keys: readonly string[], grant?: GrantRow | null, rotation?: UnderWay | null): ConnectionFacts {
   return {
     id: row.id,
     name: row.name,
@@ -116,7 +133,7 @@ export function show(
     last_validated_at: iso(row.last_validated_at),
     last_used_at: iso(row.last_used_at),
     oauth: grant ? showGrant(grant) : null,
-    rotation: rotation ? { rotation_id: rotation.id, state: rotation.state } : null,
+    rotation: rotation ? showRotation(rotation) : null,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   }

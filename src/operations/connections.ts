@@ -24,11 +24,12 @@ export const list = operation({
     status: connection.shape.status.optional(),
     environment: z.string().max(32).optional(),
     q: z.string().max(200).optional().describe('part of the name'),
+    rotating: z.enum(['true', 'false']).default('false').describe('true: only those with a rotation under way'),
   }),
   output: page(connection.extend({ usage: z.object({ instances: z.number(), workflows: z.number() }) })),
   run: (rooms, { read }, input) =>
     read(async (tx) => {
-      const { items, next_cursor } = await rooms.connections.list(tx, input)
+      const { items, next_cursor } = await rooms.connections.list(tx, { ...input, rotating: input.rotating === 'true' })
       const wires = await rooms.bindings.wiresOf(
         tx,
         items.map((c) => c.id),

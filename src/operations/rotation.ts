@@ -29,7 +29,7 @@ export const begin = operation({
   }),
   output: rotation,
   run: async (rooms, { scope, caller, act }, input) => {
-    const write = await rooms.connections.rotations.stage(scope, input.id, { ...input, by: caller.actor })
+    const write = await rooms.connections.rotations.stage(scope, input.id, { ...input, by: caller.actor, name: caller.userName })
     let row: RotationRow | undefined
     return act(
       async (tx) => {

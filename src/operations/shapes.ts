@@ -53,7 +53,13 @@ export const connection = z.object({
     }),
   ),
   rotation: nullable(
-    z.object({ rotation_id: z.string(), state: z.enum(['staged', 'validated', 'switched', 'finished', 'cancelled', 'rolled_back']) }),
+    z.object({
+      rotation_id: z.string(),
+      state: z.enum(['staged', 'validated', 'switched', 'finished', 'cancelled', 'rolled_back']),
+      by: z.string().describe('who began it'),
+      since: time,
+      until: nullable(time).describe('when the new one is dropped, or, once it was switched to, the old one'),
+    }),
   ).describe('the one that is under way'),
   last_validated_at: nullable(time),
   last_used_at: nullable(time),

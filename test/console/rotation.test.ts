@@ -182,13 +182,20 @@ it('[console.rotate-trouble] one of two instances fails: a reload goes on at ste
 
   // Somebody else sees that it is under way, and where.
   await button('Finish later').click()
-  await dialog().getByText('A rotation is under way: the new credential is validated.').waitFor()
+  const { user } = await rt.ok('GET', '/v1/me')
+  await dialog().getByText(`${user.name} is rotating: the new credential is validated.`).waitFor()
   expect(await axe(page)).toEqual([])
   await page.keyboard.press('Escape')
   await page.getByRole('table', { name: 'Connections' }).getByRole('row').filter({ hasText: s.name }).getByText('Rotating').waitFor()
-  await page.goto(`${rt.url}/connections?c=${s.id}`)
+  await page.goto(rt.url)
   await settled(page)
-  await button('Continue').click()
+  const waiting = page
+    .getByRole('listitem')
+    .filter({ hasText: `“${s.name}” is being rotated by ${user.name}: the new credential is validated.` })
+  await waiting.getByText('The new one is dropped:').waitFor()
+  expect(await axe(page)).toEqual([])
+  await picture(page, 'rotate-waits-in-home')
+  await waiting.getByRole('link', { name: 'Continue' }).click()
   await heading('Use the new credential for once').waitFor()
   await dialog().getByRole('radio', { name: 'Skip the test' }).check()
   await dialog().getByLabel(/^Why/).fill('no test in this journey')

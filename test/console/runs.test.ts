@@ -7,6 +7,8 @@ import type { Stub } from '../fakes/stub.ts'
 import { runtime, type TestRuntime, until } from '../harness.ts'
 import { connected, ended, events, published, start } from '../walks/acts.ts'
 import { startWire, type Wire } from '../faults/relay.ts'
+import { SENDERS, type Sender } from '../fakes/senders.ts'
+import { delivery, hooked, knock } from '../walks/knocks.ts'
 import { axe, ownersPage, settled, signIn, type Watch, watch } from './kit.ts'
 
 let rt: TestRuntime
@@ -122,6 +124,22 @@ it('[console.run-failed] a failed run opens at its failing step, with the way to
   await at.goto(`${rt.url}/runs/${again}/${failed.run_id}`)
   await at.getByRole('button', { name: 'Retry from here' }).click()
   await at.locator('main').getByText('Completed', { exact: true }).first().waitFor()
+})
+
+it('[console.run-secret] a run says that a secret came with its input, and where, and not which', async (ctx) => {
+  const at = await open(ctx)
+  const workflow = await published(rt, 'Knocked at', [look('once')])
+  const hook = await hooked(rt, workflow, SENDERS.find((it) => it.scheme === 'github') as Sender)
+  const body = JSON.stringify({ note: `see ${hook.secret}`, token: `ghp_${'a1B2c3D4e5'.repeat(4)}` })
+  const { run_id } = (await knock(rt, hook.path, delivery(hook, { body }))).body
+  await ended(rt, workflow, run_id)
+  await at.goto(`${rt.url}/runs/${workflow}/${run_id}`)
+  await settled(at)
+  const said = at.getByRole('region', { name: 'A secret came with the input' })
+  await said.getByText('A secret that is stored here was taken out of input.note.').waitFor()
+  await said.getByText('input.token holds what looks like a GitHub token. Whoever sent it should change it.').waitFor()
+  expect(await at.content()).not.toContain(hook.secret)
+  expect(await axe(at)).toEqual([])
 })
 
 it('[console.run-steered] a run is stopped from its page, by keyboard alone', async (ctx) => {

@@ -166,7 +166,7 @@ export const connections = {
   'detail.replace.about': 'Each field is replaced as a whole. What you leave empty stays as it is.',
   'detail.replaced': 'The credential is replaced.',
   'detail.rotate': 'Rotate key …',
-  'detail.rotating': 'A rotation is under way: {state}.',
+  'detail.rotating': '{by} is rotating: {state}.',
   'detail.rotating.go': 'Continue',
   'rotation.staged': 'a new credential is saved',
   'rotation.validated': 'the new credential is validated',

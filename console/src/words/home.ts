@@ -27,6 +27,9 @@ export const home = {
   'home.recent.none': 'Nothing has run yet.',
   'home.attention': 'Needs attention',
   'home.attention.failed': { one: '{name} failed: {message}', other: '{name} failed {n} times: {message}' },
+  'home.attention.rotation': '“{name}” is being rotated by {by}: {state}.',
+  'home.attention.rotation.until': 'The new one is dropped:',
+  'home.attention.rotation.overlap': 'The old one ends:',
   'home.noDemo': 'The demo is not here. Install a server to call its tools.',
   'home.noDemo.catalog': 'Browse the catalogue',
 } as const

@@ -71,7 +71,7 @@ export function Detail(props: {
             ) : null}
             {one.rotation ? (
               <div className="flex flex-wrap items-center gap-3 rounded-md bg-accent-soft p-3">
-                <p className="grow">{t('detail.rotating', { state: t(`rotation.${one.rotation.state}` as Key) })}</p>
+                <p className="grow">{t('detail.rotating', { by: one.rotation.by, state: t(`rotation.${one.rotation.state}` as Key) })}</p>
                 <Button size="sm" onClick={() => props.onRotate(one.rotation?.rotation_id ?? '')}>
                   {t('detail.rotating.go')}
                 </Button>

@@ -8,9 +8,9 @@ import { RunStatus } from '../../ui/pill.tsx'
 import { Card, Empty, PageHeader, Region } from '../../ui/region.tsx'
 import { t } from '../../words/index.ts'
 import { ReconnectBanners } from '../connections/banner.tsx'
+import { Attention } from './attention.tsx'
 import { DemoTool } from './demo-tool.tsx'
 import { DemoRun } from './demo-run.tsx'
-import { Failures } from './failures.tsx'
 import { FromCode } from './from-code.tsx'
 import { Step } from './step.tsx'
 
@@ -40,7 +40,7 @@ export function Home() {
       <PageHeader title={t('home.title')} about={t('home.about')} />
       <ReconnectBanners />
       <div className="flex flex-col gap-4">
-        <Failures />
+        <Attention />
         {hidden ? null : (
           <Card>
             <div className="flex items-center gap-3 border-b border-line px-4 py-3">

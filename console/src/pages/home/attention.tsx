@@ -4,10 +4,12 @@ import { type Answer, call } from '../../api.ts'
 import { buttonClass } from '../../ui/button.tsx'
 import { Time } from '../../ui/parts.tsx'
 import { Card } from '../../ui/region.tsx'
-import { t } from '../../words/index.ts'
+import { rotatingQuery } from '../../queries.ts'
+import { type Key, t } from '../../words/index.ts'
 import { placeOfFix } from '../runs/fix.tsx'
 
 type RunFacts = Answer<'runs.list'>['items'][number]
+type Connection = Answer<'connections.list'>['items'][number]
 const DAY_MS = 86_400_000
 /** More than this is a page of its own. */
 const SHOWN = 3
@@ -30,14 +32,16 @@ function byCause(runs: readonly RunFacts[]): { run: RunFacts; n: number }[] {
   return [...found.values()]
 }
 
-export function Failures() {
+export function Attention() {
   const failed = useQuery(failedQuery)
+  const rotating = useQuery(rotatingQuery).data?.items.slice(0, SHOWN) ?? []
   const causes = byCause(failed.data?.items ?? []).slice(0, SHOWN)
-  if (causes.length === 0) return null
+  if (causes.length === 0 && rotating.length === 0) return null
   return (
     <Card>
       <h2 className="border-b border-line px-4 py-3 text-base font-semibold">{t('home.attention')}</h2>
       <ul>
+        {rotating.map((c) => (c.rotation ? <Waiting key={c.id} connection={c} rotation={c.rotation} /> : null))}
         {causes.map(({ run, n }) => {
           const fix = run.failure ? placeOfFix(run.failure, run.workflow_id) : null
           return (
@@ -63,5 +67,29 @@ export function Failures() {
         })}
       </ul>
     </Card>
+  )
+}
+
+/** A rotation that somebody has begun: it waits for the next step, or for its end. */
+function Waiting({ connection: c, rotation }: { connection: Connection; rotation: NonNullable<Connection['rotation']> }) {
+  return (
+    <li className="flex flex-wrap items-center gap-3 border-b border-line px-4 py-2 last:border-0">
+      <p className="min-w-0 flex-1 break-words">
+        {t('home.attention.rotation', { name: c.name, by: rotation.by, state: t(`rotation.${rotation.state}` as Key) })}
+      </p>
+      {rotation.until ? (
+        <span className="text-sm text-ink-3">
+          {t(rotation.state === 'switched' ? 'home.attention.rotation.overlap' : 'home.attention.rotation.until')}{' '}
+          <Time at={rotation.until} />
+        </span>
+      ) : null}
+      <Link
+        to="/connections"
+        search={{ c: c.id, rotate: rotation.rotation_id, q: undefined, status: undefined, tab: undefined, new: undefined }}
+        className={buttonClass('plain', 'sm')}
+      >
+        {t('detail.rotating.go')}
+      </Link>
+    </li>
   )
 }
