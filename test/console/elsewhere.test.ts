@@ -39,6 +39,8 @@ it('[console.elsewhere] a stranger is told to link first; whoever has linked com
     await stranger.getByRole('alert').getByText('Nobody here has linked this account').waitFor()
     // And who forgot the password is told what a stranger is told.
     await stranger.getByRole('link', { name: 'Forgot your password?' }).click()
+    // Both pages ask for an address.
+    await stranger.getByRole('heading', { name: 'Forgot your password?' }).waitFor()
     await stranger.getByLabel('E-mail').fill('nobody@example.com')
     await stranger.keyboard.press('Enter')
     await stranger.getByRole('heading', { name: 'Look into your mail' }).waitFor()
