@@ -257,8 +257,9 @@ async function readBody(request: Request): Promise<Record<string, unknown>> {
 }
 
 async function readCapped(request: Request): Promise<Uint8Array> {
-  if (!request.body) return new Uint8Array()
+  // Before anybody asks for its body as a stream, which would have to be built.
   if (request.headers.has('content-length')) return new Uint8Array(await request.arrayBuffer())
+  if (!request.body) return new Uint8Array()
   const parts: Uint8Array[] = []
   let size = 0
   for await (const part of request.body) {
