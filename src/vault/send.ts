@@ -125,23 +125,33 @@ function redirectOf(response: Response, from: URL): URL | null {
 
 /** What comes back, with the credential taken out of body and headers. */
 async function scrubbed(response: Response, scrub: Scrubber): Promise<Searched> {
-  const headers = new Headers()
-  // As the bytes that came: whoever reads headers takes each for one character.
-  const plain = (text: string) => scrub.bytes(Buffer.from(text, 'latin1')).toString('latin1')
-  for (const [name, value] of response.headers) headers.append(name, plain(value))
-  headers.delete('content-length')
-  let body: Buffer | null
   try {
-    body = response.body === null ? null : scrub.body(Buffer.from(await response.arrayBuffer()))
+    const { status } = response
+    const { headers, statusText } = headOf(response, scrub)
+    const bytes = response.body === null ? NOTHING : scrub.body(Buffer.from(await response.arrayBuffer()))
+    return searched(BODILESS.has(status) ? NOTHING : bytes, { status, statusText, headers })
   } catch (error) {
     throw scrubFault(error, scrub)
   }
-  const empty = body === null || response.status === 204 || response.status === 205 || response.status === 304
-  return searched(empty ? Buffer.alloc(0) : body!, {
-    status: response.status,
-    statusText: plain(response.statusText),
-    headers,
-  })
+}
+const NOTHING = Buffer.alloc(0)
+/** RFC 9110 §15: their answers have no content, whatever came. */
+const BODILESS = new Set([204, 205, 304])
+
+function headOf({ headers, statusText }: Response, scrub: Scrubber): Pick<Response, 'headers' | 'statusText'> {
+  // As the bytes that came: whoever reads headers takes each for one character.
+  const plain = (text: string) => {
+    const bytes = Buffer.from(text, 'latin1')
+    const clean = scrub.bytes(bytes)
+    return clean === bytes ? text : clean.toString('latin1')
+  }
+  headers.delete('content-length')
+  // All at once, because most hold nothing.
+  const all = [statusText, ...headers.values()].join('\n')
+  if (plain(all) === all) return { headers, statusText }
+  const clean = new Headers()
+  for (const [name, value] of headers) clean.append(name, plain(value))
+  return { headers: clean, statusText: plain(statusText) }
 }
 
 export const scrubFault = (error: unknown, scrub: Scrubber): unknown =>
