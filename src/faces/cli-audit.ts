@@ -29,7 +29,7 @@ export async function verifyFile(rest: readonly string[], json: boolean, termina
 function flagsIn(rest: readonly string[]): { file: string; 'public-key'?: string | undefined; checkpoint?: string | undefined } {
   const options = { file: { type: 'string' }, 'public-key': { type: 'string' }, checkpoint: { type: 'string' } } as const
   try {
-    const { values } = parseArgs({ args: [...rest], options, allowPositionals: false, strict: true })
+    const { values } = parseArgs({ args: withKey(rest), options, allowPositionals: false, strict: true })
     return { ...values, file: values.file ?? '' }
   } catch (error) {
     return fail('INVALID_INPUT', (error as Error).message.split('. To specify')[0] ?? 'unknown flag', {
@@ -38,9 +38,18 @@ function flagsIn(rest: readonly string[]): { file: string; 'public-key'?: string
   }
 }
 
-/** 32 bytes in base64url, or the file that they are in. */
+/** 32 bytes in base64url. */
+const isKey = (it: string): boolean => /^[\w-]{43}$/.test(it)
+
+/** One key in sixty-four begins with a dash, and would be taken for a flag where it stands alone. */
+function withKey(rest: readonly string[]): string[] {
+  const at = rest.indexOf('--public-key')
+  const key = rest[at + 1]
+  return at < 0 || key === undefined || !isKey(key) ? [...rest] : [...rest.slice(0, at), `--public-key=${key}`, ...rest.slice(at + 2)]
+}
+
+/** The key, or the file that it is in. */
 function keyIn(text: string): string {
-  const isKey = (it: string) => /^[\w-]{43}$/.test(it)
   if (isKey(text)) return text
   const found = readTextFile('--public-key', text).trim()
   return isKey(found) ? found : fail('INVALID_INPUT', '--public-key is neither a public key nor a file with one')
