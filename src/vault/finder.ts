@@ -18,6 +18,8 @@ import { SHORTEST } from './needles.ts'
 export interface Mark<W> {
   readonly whose: W
   readonly mac: string
+  readonly head: number
+  readonly length: number
   /** Hashes: of its first words, and of each together with the byte behind it, where every needle has one there. */
   readonly words: readonly number[]
   readonly more: readonly number[]
@@ -37,6 +39,7 @@ export interface Found {
 /** At least so many bits for each that is set: of random text one word in some twenty passes the first filter, and one of those in a hundred the second. */
 const SMALL = 16
 const LARGE = 64
+const FEWEST_WORDS = 2048
 /** With it, all eight first words of a needle have a byte behind them that is its own. */
 const WITH_MORE = 12
 /** Honest texts need some hundreds and a handful. Past these a text is made to be slow, and is refused: within about a second. */
@@ -68,19 +71,31 @@ export function createFinder<W>(shortest = SHORTEST) {
 
   function enter(mark: Mark<W>): void {
     marks.add(mark)
+    enterLength(mark.head, mark.length)
     const alike = byEnds.get(mark.ends)
     if (alike) alike.push(mark)
     else byEnds.set(mark.ends, [mark])
-    small = entered(small, SMALL, mark.words, 'words')
-    large = entered(large, LARGE, mark.more, 'more')
+    for (const hash of mark.words) enterBit(small, hash)
+    for (const hash of mark.more) enterBit(large, hash)
+    if (isFull(small, SMALL) || isFull(large, LARGE)) renew()
   }
-  /** The filter, or a wider one in its place. */
-  function entered(filter: Filter, bitsEach: number, hashes: readonly number[], by: 'words' | 'more'): Filter {
-    for (const hash of hashes) enterBit(filter, hash)
-    if (filter.set * bitsEach <= filter.bits.length * 32) return filter
-    const wider = createFilter(filter.bits.length * 4)
-    for (const mark of marks) for (const hash of mark[by]) enterBit(wider, hash)
-    return wider
+  /** As wide as what is there now needs: what was dropped has left its bits and its lengths behind. */
+  function renew(): void {
+    small = fitting('words', SMALL, small.bits.length)
+    large = fitting('more', LARGE, large.bits.length)
+    lengths = new Map()
+    for (const mark of marks) enterLength(mark.head, mark.length)
+  }
+  function fitting(by: 'words' | 'more', bitsEach: number, length: number): Filter {
+    const filled = (words: number) => {
+      const filter = createFilter(words)
+      for (const mark of marks) for (const hash of mark[by]) enterBit(filter, hash)
+      return filter
+    }
+    const live = filled(length)
+    // With as much room again, so that this is not to be done for each one more.
+    const fits = Math.max(FEWEST_WORDS, 2 ** Math.ceil(Math.log2((live.set * bitsEach * 2) / 32)))
+    return fits === length ? live : filled(fits)
   }
   function enterLength(head: number, length: number): void {
     const known = lengths.get(head)
@@ -96,12 +111,11 @@ export function createFinder<W>(shortest = SHORTEST) {
       const firsts = wordsOf(needle, stride)
       const words = firsts.map(([word]) => hash(word))
       const more = stride === 8 ? firsts.map(([word, next]) => hashMore(hash(word), next, odd)) : []
-      const mark = { whose, mac: mac(needle), words, more, ends }
-      enterLength(head, needle.length)
+      const mark = { whose, mac: mac(needle), head, length: needle.length, words, more, ends }
       enter(mark)
       return mark
     },
-    /** Its bits stay in the filter, where they cost a look now and then, until that is made anew. */
+    /** Its bits stay in the filters, where they cost a look now and then, until those are made anew. */
     drop(gone: readonly Mark<W>[]): void {
       for (const mark of gone) {
         marks.delete(mark)
@@ -118,6 +132,10 @@ export function createFinder<W>(shortest = SHORTEST) {
     find,
     get size() {
       return marks.size
+    },
+    /** What is kept for searching: bits of the filters, and heads. */
+    get kept() {
+      return { bits: (small.bits.length + large.bits.length) * 32, heads: lengths.size }
     },
   }
 
@@ -177,10 +195,11 @@ interface Filter {
   shift: number
   set: number
 }
-function createFilter(words = 2048): Filter {
+function createFilter(words = FEWEST_WORDS): Filter {
   return { bits: new Int32Array(words), shift: 27 - Math.log2(words), set: 0 }
 }
 const isIn = ({ bits, shift }: Filter, hash: number): boolean => (bits[(hash >>> shift) >>> 5]! & (1 << (hash >>> shift))) !== 0
+const isFull = ({ bits, set }: Filter, bitsEach: number): boolean => set * bitsEach > bits.length * 32
 function enterBit(filter: Filter, hash: number): void {
   if (isIn(filter, hash)) return
   filter.bits[(hash >>> filter.shift) >>> 5]! |= 1 << (hash >>> filter.shift)
