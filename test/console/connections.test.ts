@@ -250,7 +250,15 @@ it('[console.viewer] somebody who may only look is told why at every control', a
     await page.keyboard.press('Enter')
     expect(await dialog().count()).toBe(0)
     await page.getByText(why).first().waitFor()
-    await row('Shop').getByRole('link').click()
+    // The list may be drawn anew under the pointer, and then nobody has clicked.
+    await until(async () => {
+      if ((await dialog().count()) === 0) await row('Shop').getByRole('link').click()
+      const opened = dialog().getByRole('button', { name: 'Test now' }).waitFor({ timeout: 3_000 })
+      return opened.then(
+        () => true,
+        () => false,
+      )
+    }, 'the connection to open')
     for (const name of ['Test now', 'Switch off', 'Delete …'])
       expect(await dialog().getByRole('button', { name }).getAttribute('title')).toBe(why)
     await page.getByRole('tab', { name: 'Credential' }).click()
